@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# BEVHOST_DEPENDENCIES: what the host and its tests are built from. libevent
+# is required, all else is a feature. BEVHOST_SUMMARY: what was found.
+
+AC_DEFUN([BEVHOST_DEPENDENCIES], [
+PKG_CHECK_EXISTS([libevent_core], [
+	PKG_CHECK_MODULES([EVENT], [libevent_core >= 2.1.12], [], [AC_MSG_ERROR(
+		[libevent_core is older than 2.1.12: $EVENT_PKG_ERRORS
+Install a newer libevent (Debian 12: libevent-dev).])])
+], [AC_MSG_ERROR([libevent_core was not found.
+Install the package libevent-dev, or set PKG_CONFIG_PATH.])])
+
+saved_LIBS=$LIBS
+AC_SEARCH_LIBS([dlopen], [dl], [], [AC_MSG_ERROR([dlopen was not found])])
+DL_LIBS=${ac_cv_search_dlopen}
+AS_CASE([$DL_LIBS], [-l*], [], [DL_LIBS=])
+LIBS=$saved_LIBS
+AC_SUBST([DL_LIBS])
+AX_CHECK_LINK_FLAG([-Wl,--dynamic-list=$srcdir/src/bevhost.syms], [],
+	[AC_MSG_ERROR([this linker has no --dynamic-list: use GNU ld, gold or lld])])
+
+AC_ARG_ENABLE([tests], [AS_HELP_STRING([--disable-tests],
+	[do without the tests, and without Check and python3 that they need])])
+AS_IF([test "x$enable_tests" != xno], [
+	PKG_CHECK_MODULES([CHECK], [check >= 0.15], [have_check=yes],
+		[have_check=no])
+	AS_IF([test "x$enable_tests$have_check" = xyesno],
+		[AC_MSG_ERROR([Check was not found: install the package check])])
+])
+AM_CONDITIONAL([HAVE_CHECK], [test "x$have_check" = xyes])
+
+PKG_CHECK_MODULES([UV], [libuv >= 1.40], [have_libuv=yes], [have_libuv=no])
+AM_CONDITIONAL([HAVE_LIBUV], [test "x$have_libuv" = xyes])
+
+AC_CHECK_PROGS([PYTHON], [python3])
+AM_CONDITIONAL([HAVE_PYTHON], [test -n "$PYTHON"])
+AC_CHECK_PROGS([VALGRIND], [valgrind])
+AC_CHECK_PROGS([MANDOC], [mandoc])
+AC_CHECK_PROGS([CLANG_FORMAT], [clang-format])
+dnl For the test of the headers alone: libtool need not know of C++.
+AC_CHECK_PROGS([CXX], [g++ clang++ c++])
+AM_CONDITIONAL([HAVE_CXX], [test -n "$CXX"])
+])
+
+AC_DEFUN([BEVHOST_SUMMARY], [
+AS_IF([test "x$have_check" = xyes], [tests_say=yes],
+	[tests_say="only those in python (for the rest: package check)"])
+AS_IF([test "x$enable_tests" = xno], [tests_say=no])
+AS_IF([test -z "$PYTHON"], [tests_say="no end-to-end tests (package python3)"])
+AS_IF([test "x$have_libuv" = xyes], [uv_say=yes],
+	[uv_say="no (package libuv1-dev)"])
+AC_MSG_NOTICE([
+  bevhost $PACKAGE_VERSION
+    libevent            $($PKG_CONFIG --modversion libevent_core)
+    plugins             $plugindir
+    tests               $tests_say
+    libuv in the bench  $uv_say
+    sanitizers          ${enable_sanitizers:-no}
+    hardening           ${enable_hardening:-yes}
+])])

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Everything that plugins may call, and nothing else: the names of
+ * bevhost.syms. The contracts stand in <bevhost/plugin.h>.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "addr.h"
+#include "conn.h"
+#include "instance.h"
+#include "log.h"
+#include "reason.h"
+
+struct bevhost_conn *
+bevhost_conn_of(struct bufferevent *bev)
+{
+	void *arg;
+
+	bufferevent_getcb(bev, NULL, NULL, NULL, &arg);
+	return arg;
+}
+
+struct bufferevent *
+bevhost_conn_bev(const struct bevhost_conn *conn)
+{
+	return conn->flow.bev;
+}
+
+void *
+bevhost_conn_self(const struct bevhost_conn *conn)
+{
+	return conn->handler.instance->self;
+}
+
+void *
+bevhost_conn_state(const struct bevhost_conn *conn)
+{
+	return conn->handler.state;
+}
+
+uint64_t
+bevhost_conn_id(const struct bevhost_conn *conn)
+{
+	return conn->id;
+}
+
+void
+bevhost_conn_close(struct bevhost_conn *conn, enum bevhost_close how)
+{
+	conn_close(conn, how, BEVHOST_REASON_HANDLER);
+}
+
+int
+bevhost_conn_is_closing(const struct bevhost_conn *conn)
+{
+	return conn_is_closing(conn);
+}
+
+void
+bevhost_conn_set_callbacks(struct bevhost_conn *conn,
+    bufferevent_data_cb read, bufferevent_data_cb write,
+    bufferevent_event_cb event)
+{
+	conn->handler.read = read;
+	conn->handler.write = write;
+	conn->handler.event = event;
+}
+
+void
+bevhost_conn_set_write_watermark(struct bevhost_conn *conn, size_t bytes)
+{
+	if (!conn_is_closing(conn))
+		flow_set_write_watermark(&conn->flow, bytes);
+}
+
+void
+bevhost_conn_hold(struct bevhost_conn *conn)
+{
+	conn_hold(conn);
+}
+
+void
+bevhost_conn_release(struct bevhost_conn *conn)
+{
+	conn_release(conn);
+}
+
+const struct sockaddr *
+bevhost_conn_client(const struct bevhost_conn *conn, socklen_t *len)
+{
+	return conn_peer(conn, len);
+}
+
+const struct sockaddr *
+bevhost_conn_peer(const struct bevhost_conn *conn, socklen_t *len)
+{
+	return conn_peer(conn, len);
+}
+
+int
+bevhost_conn_local(
+    const struct bevhost_conn *conn, struct sockaddr_storage *addr)
+{
+	socklen_t len = sizeof(*addr);
+
+	if (getsockname(conn_fd(conn), (struct sockaddr *)addr, &len) < 0)
+		return -errno;
+	return (int)len;
+}
+
+char *
+bevhost_conn_client_text(
+    const struct bevhost_conn *conn, char *buf, size_t size)
+{
+	socklen_t len;
+	const struct sockaddr *peer = conn_peer(conn, &len);
+
+	return addr_text(peer, len, buf, size);
+}
+
+struct bevhost_timer *
+bevhost_timer_new(struct bevhost_conn *conn, bevhost_timer_cb cb)
+{
+	return conn_timer_new(conn, cb);
+}
+
+int
+bevhost_timer_start(struct bevhost_timer *timer, int64_t timeout_ms)
+{
+	return conn_timer_start(timer, timeout_ms);
+}
+
+void
+bevhost_timer_stop(struct bevhost_timer *timer)
+{
+	conn_timer_stop(timer);
+}
+
+void
+bevhost_timer_free(struct bevhost_timer *timer)
+{
+	if (timer != NULL)
+		conn_timer_free(timer);
+}
+
+const char *
+bevhost_instance_name(const struct bevhost_instance *instance)
+{
+	return instance_name(instance);
+}
+
+/* The name of the plugin that calls, or NULL outside of a call into one. */
+static const char *
+api_caller(void)
+{
+	const struct bevhost_instance *instance = instance_current();
+
+	return instance != NULL ? instance_name(instance) : NULL;
+}
+
+void
+bevhost_log(enum bevhost_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_vwrite(level, api_caller(), format, args);
+	va_end(args);
+}
+
+void
+bevhost_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_vwrite(BEVHOST_LOG_ERROR, api_caller(), format, args);
+	va_end(args);
+}
+
+void
+bevhost_conn_log(const struct bevhost_conn *conn, enum bevhost_level level,
+    const char *format, ...)
+{
+	char address[ADDR_TEXT_SIZE], prefix[ADDR_TEXT_SIZE + 80];
+	int saved_errno = errno;
+	va_list args;
+
+	if (!log_enabled(level))
+		return;
+	snprintf(prefix, sizeof(prefix), "%s: %s",
+	    instance_name(conn->handler.instance),
+	    bevhost_conn_client_text(conn, address, sizeof(address)));
+	errno = saved_errno;
+	va_start(args, format);
+	log_vwrite(level, prefix, format, args);
+	va_end(args);
+}
+
+int
+bevhost_log_enabled(enum bevhost_level level)
+{
+	return log_enabled(level);
+}
+
+const char *
+bevhost_reason_name(enum bevhost_reason reason)
+{
+	return reason_name(reason);
+}

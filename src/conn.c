@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way of a connection: accepted, admitted, opened, served, closed for one
+ * reason. This file alone knows the order.
+ *
+ *	NEW --admit, open--> OPEN --conn_close--> CLOSING --flow--> CLOSED
+ *	 |                                                            |
+ *	 +--refused, no memory--> gone          close(state, reason) <+
+ */
+#include "conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+
+#include "addr.h"
+#include "log.h"
+#include "reason.h"
+
+static void
+conn_set_state(struct bevhost_conn *conn, enum conn_state state)
+{
+	/* Each state follows the one before it, but a conn may fail at once. */
+	assert(state == conn->state + 1u ||
+	    (conn->state == CONN_NEW && state == CONN_CLOSING));
+	conn->state = (unsigned char)state;
+}
+
+const struct sockaddr *
+conn_peer(const struct bevhost_conn *conn, socklen_t *len)
+{
+	if (len != NULL) {
+		switch (conn->peer.sa.sa_family) {
+		case AF_INET:
+			*len = sizeof(conn->peer.in);
+			break;
+		case AF_INET6:
+			*len = sizeof(conn->peer.in6);
+			break;
+		default:
+			*len = sizeof(conn->peer.sa.sa_family);
+		}
+	}
+	return &conn->peer.sa;
+}
+
+int
+conn_fd(const struct bevhost_conn *conn)
+{
+	return conn->flow.bev != NULL ? bufferevent_getfd(conn->flow.bev) : conn->fd;
+}
+
+static void
+conn_say(const struct bevhost_conn *conn, enum bevhost_level level,
+    const char *what, const char *detail)
+{
+	char address[ADDR_TEXT_SIZE];
+	const struct sockaddr *peer;
+	socklen_t len;
+
+	if (!log_enabled(level))
+		return;
+	peer = conn_peer(conn, &len);
+	log_write(level, instance_name(conn->handler.instance), "%s: %s%s",
+	    addr_text(peer, len, address, sizeof(address)), what, detail);
+}
+
+static void
+conn_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct bevhost_timer *timer = arg;
+	struct bevhost_conn *conn = timer->conn;
+
+	(void)fd;
+	(void)what;
+	assert(conn->state == CONN_OPEN);
+	handler_timer(&conn->handler, conn, timer->cb);
+}
+
+struct bevhost_timer *
+conn_timer_new(struct bevhost_conn *conn, bevhost_timer_cb cb)
+{
+	struct bevhost_timer *timer;
+
+	if (conn_is_closing(conn)) {
+		errno = ESHUTDOWN;
+		return NULL;
+	}
+	timer = calloc(1, sizeof(*timer));
+	if (timer == NULL)
+		return NULL;
+	timer->conn = conn;
+	timer->cb = cb;
+	timer->event = evtimer_new(conn->set->loop.base, conn_on_timer, timer);
+	if (timer->event == NULL) {
+		free(timer);
+		errno = ENOMEM;
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&conn->timers, timer, entry);
+	return timer;
+}
+
+int
+conn_timer_start(struct bevhost_timer *timer, int64_t timeout_ms)
+{
+	struct timeval timeout = {
+		.tv_sec = (time_t)(timeout_ms / 1000),
+		.tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000),
+	};
+
+	if (conn_is_closing(timer->conn))
+		return -ESHUTDOWN;
+	if (timeout_ms < 0)
+		return -EINVAL;
+	return event_add(timer->event, &timeout) < 0 ? -ENOMEM : 0;
+}
+
+void
+conn_timer_stop(struct bevhost_timer *timer)
+{
+	event_del(timer->event);
+}
+
+void
+conn_timer_free(struct bevhost_timer *timer)
+{
+	LIST_REMOVE(timer, entry);
+	event_free(timer->event);
+	free(timer);
+}
+
+/* Stopped at once, freed with the connection: the handler may keep them. */
+static void
+conn_stop_timers(struct bevhost_conn *conn)
+{
+	struct bevhost_timer *timer;
+
+	LIST_FOREACH(timer, &conn->timers, entry)
+		event_del(timer->event);
+}
+
+/* The handler hears it last; then nothing refers to the conn. */
+static void
+conn_free(struct bevhost_conn *conn)
+{
+	struct conn_set *set = conn->set;
+	struct bevhost_timer *timer;
+
+	while ((timer = LIST_FIRST(&conn->timers)) != NULL)
+		conn_timer_free(timer);
+	if (conn->flow.bev != NULL)
+		bufferevent_free(conn->flow.bev);
+	TAILQ_REMOVE(&set->conns, conn, entry);
+	set->count--;
+	free(conn);
+	set->on_gone(set->arg);
+}
+
+static void
+conn_on_closed(struct flow *flow)
+{
+	struct bevhost_conn *conn = (struct bevhost_conn *)flow;
+
+	if (conn->state == CONN_CLOSING) {
+		conn_set_state(conn, CONN_CLOSED);
+		conn_say(conn, BEVHOST_LOG_INFO, "closed: ",
+		    reason_name((enum bevhost_reason)conn->reason));
+	}
+	if (conn->holds > 0)
+		return;
+	if (conn->opened)
+		handler_close(
+		    &conn->handler, (enum bevhost_reason)conn->reason);
+	conn_free(conn);
+}
+
+void
+conn_close(struct bevhost_conn *conn, enum bevhost_close how,
+    enum bevhost_reason reason)
+{
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (conn->state != CONN_CLOSING) {
+		conn_set_state(conn, CONN_CLOSING);
+		conn->reason = (unsigned char)reason;
+		conn_stop_timers(conn);
+	}
+	flow_close(&conn->flow, how);
+}
+
+static void
+conn_on_read(struct bufferevent *bev, void *arg)
+{
+	struct bevhost_conn *conn = arg;
+	int error;
+
+	if (conn->state != CONN_OPEN) {
+		flow_closing_read(&conn->flow);
+		return;
+	}
+	error = flow_top_up(&conn->flow);
+	handler_read(&conn->handler, bev);
+	if (conn->state != CONN_OPEN)
+		return;
+	flow_read_done(&conn->flow);
+	if (error != 0) {
+		EVUTIL_SET_SOCKET_ERROR(error);
+		bufferevent_trigger_event(
+		    bev, BEV_EVENT_READING | BEV_EVENT_ERROR, 0);
+	}
+}
+
+static void
+conn_on_write(struct bufferevent *bev, void *arg)
+{
+	struct bevhost_conn *conn = arg;
+
+	if (conn->state == CONN_OPEN)
+		handler_write(&conn->handler, bev);
+	else
+		flow_closing_write(&conn->flow);
+}
+
+static enum bevhost_reason
+conn_error_reason(int error)
+{
+	return error == ECONNRESET || error == EPIPE ? BEVHOST_REASON_RESET
+						     : BEVHOST_REASON_ERROR;
+}
+
+/* What an event means when the handler does not close: see plugin.h. */
+static void
+conn_on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct bevhost_conn *conn = arg;
+	int error = EVUTIL_SOCKET_ERROR(), heard;
+
+	if (conn->state != CONN_OPEN) {
+		flow_closing_event(&conn->flow, what);
+		return;
+	}
+	if (what & BEV_EVENT_EOF)
+		flow_set_eof(&conn->flow);
+	heard = handler_event(&conn->handler, bev, what);
+	if (conn->state != CONN_OPEN)
+		return;
+	if (what & BEV_EVENT_ERROR)
+		conn_close(conn, BEVHOST_CLOSE_NOW, conn_error_reason(error));
+	else if ((what & BEV_EVENT_EOF) && !heard)
+		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_PEER);
+	else if ((what & BEV_EVENT_TIMEOUT) && !heard)
+		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_TIMEOUT);
+}
+
+/* A connection that had no handler leaves without a word to it. */
+static void
+conn_refuse(struct bevhost_conn *conn, enum bevhost_reason reason)
+{
+	conn_set_state(conn, CONN_CLOSING);
+	conn->reason = (unsigned char)reason;
+	conn_say(conn, BEVHOST_LOG_INFO, "closed: ", reason_name(reason));
+	close(conn->fd);
+	conn_free(conn);
+}
+
+static int
+conn_make_bev(struct bevhost_conn *conn)
+{
+	struct bufferevent *bev =
+	    bufferevent_socket_new(conn->set->loop.base, conn->fd, 0);
+
+	if (bev == NULL)
+		return -1;
+	bufferevent_setcb(
+	    bev, conn_on_read, conn_on_write, conn_on_event, conn);
+	if (flow_init(&conn->flow, &conn->set->loop, bev) == 0)
+		return 0;
+	bufferevent_free(bev);
+	conn->flow.bev = NULL;
+	return -1;
+}
+
+/* From a descriptor to a handler that talks, or to a reason why not. */
+static void
+conn_open(struct bevhost_conn *conn)
+{
+	handler_init(&conn->handler, conn->handler.instance);
+	if (!handler_admit(&conn->handler, conn)) {
+		conn_refuse(conn, BEVHOST_REASON_REFUSED);
+		return;
+	}
+	if (conn_make_bev(conn) < 0) {
+		conn_refuse(conn, BEVHOST_REASON_OVERLOAD);
+		return;
+	}
+	conn_set_state(conn, CONN_OPEN);
+	conn_say(conn, BEVHOST_LOG_DEBUG, "accepted", "");
+	if (bufferevent_enable(conn->flow.bev, EV_READ) < 0)
+		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_OVERLOAD);
+	else if (handler_open(&conn->handler, conn, conn->flow.bev) == 0)
+		conn->opened = 1;
+	else
+		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_ERROR);
+}
+
+void
+conn_accept(struct conn_set *set, struct bevhost_instance *instance, int fd,
+    const struct sockaddr *peer, socklen_t peer_len)
+{
+	struct bevhost_conn *conn = calloc(1, sizeof(*conn));
+
+	if (conn == NULL) {
+		log_write(BEVHOST_LOG_WARNING, instance_name(instance),
+		    "connection refused: %m");
+		close(fd);
+		return;
+	}
+	conn->set = set;
+	conn->fd = fd;
+	conn->handler.instance = instance;
+	conn->id = ++set->last_id;
+	LIST_INIT(&conn->timers);
+	if (peer_len > sizeof(conn->peer))
+		peer_len = sizeof(conn->peer.sa.sa_family);
+	memcpy(&conn->peer, peer, peer_len);
+	TAILQ_INSERT_TAIL(&set->conns, conn, entry);
+	set->count++;
+	conn_open(conn);
+}
+
+void
+conn_hold(struct bevhost_conn *conn)
+{
+	conn->holds++;
+}
+
+void
+conn_release(struct bevhost_conn *conn)
+{
+	assert(conn->holds > 0);
+	conn->holds--;
+	if (conn->holds == 0 && conn->state == CONN_CLOSED)
+		flow_call(&conn->flow);
+}
+
+int
+conn_set_init(struct conn_set *set, struct event_base *base,
+    void (*on_gone)(void *arg), void *arg)
+{
+	memset(set, 0, sizeof(*set));
+	TAILQ_INIT(&set->conns);
+	set->on_gone = on_gone;
+	set->arg = arg;
+	return flow_loop_init(&set->loop, base, conn_on_closed);
+}
+
+void
+conn_set_clear(struct conn_set *set)
+{
+	assert(set->count == 0);
+	flow_loop_clear(&set->loop);
+}
+
+/* A drain callback may close others, but none is freed before the turn. */
+void
+conn_set_drain(struct conn_set *set)
+{
+	struct bevhost_conn *conn;
+
+	flow_loop_drain(&set->loop);
+	TAILQ_FOREACH(conn, &set->conns, entry)
+		if (conn->state == CONN_OPEN && !handler_drain(&conn->handler))
+			conn_close(conn, BEVHOST_CLOSE_FLUSH,
+			    BEVHOST_REASON_DRAIN);
+}
+
+void
+conn_set_cut(struct conn_set *set)
+{
+	struct bevhost_conn *conn;
+
+	TAILQ_FOREACH(conn, &set->conns, entry)
+		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_DRAIN);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One accepted connection, from accept to close, and the set of them. */
+#ifndef CONN_H
+#define CONN_H
+
+#include <netinet/in.h>
+#include <sys/queue.h>
+
+#include "flow.h"
+#include "handler.h"
+
+enum conn_state {
+	CONN_NEW,     /* a descriptor, no handler yet */
+	CONN_OPEN,    /* the handler talks */
+	CONN_CLOSING, /* a reason is set, the flow closes */
+	CONN_CLOSED   /* the descriptor is closed, the handler not yet told */
+};
+
+TAILQ_HEAD(conn_list, bevhost_conn);
+
+/* The connections of a worker. */
+struct conn_set {
+	struct flow_loop loop;
+	struct conn_list conns;
+	size_t count;
+	uint64_t last_id;
+	void (*on_gone)(void *arg); /* after each connection's end */
+	void *arg;
+};
+
+struct bevhost_timer {
+	struct event *event;
+	struct bevhost_conn *conn;
+	bevhost_timer_cb cb;
+	LIST_ENTRY(bevhost_timer) entry;
+};
+
+struct bevhost_conn {
+	struct flow flow;
+	struct handler handler;
+	struct conn_set *set;
+	TAILQ_ENTRY(bevhost_conn) entry;
+	LIST_HEAD(, bevhost_timer) timers;
+	uint64_t id;
+	unsigned holds;
+	int fd; /* before there is a bev, which has it then */
+	unsigned opened : 1; /* close is due */
+	unsigned char state;  /* enum conn_state */
+	unsigned char reason; /* enum bevhost_reason */
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} peer;
+};
+
+int conn_set_init(struct conn_set *set, struct event_base *base,
+    void (*on_gone)(void *arg), void *arg) BEVHOST_MUST_CHECK;
+/* No connection may be left. */
+void conn_set_clear(struct conn_set *set);
+
+/*
+ * Takes fd, closing it on failure too. The peer's address is the one that
+ * accept gave: a peer that has gone has no other.
+ */
+void conn_accept(struct conn_set *set, struct bevhost_instance *instance,
+    int fd, const struct sockaddr *peer, socklen_t peer_len);
+
+/*
+ * The one way out. The first reason counts; NOW overtakes FLUSH. Nothing of
+ * the handler runs inside.
+ */
+void conn_close(struct bevhost_conn *conn, enum bevhost_close how,
+    enum bevhost_reason reason);
+
+/* Asks every handler to finish, and closes for those that cannot be asked. */
+void conn_set_drain(struct conn_set *set);
+/* Closes all at once. */
+void conn_set_cut(struct conn_set *set);
+
+void conn_hold(struct bevhost_conn *conn);
+void conn_release(struct bevhost_conn *conn);
+
+const struct sockaddr *conn_peer(
+    const struct bevhost_conn *conn, socklen_t *len);
+static inline int
+conn_is_closing(const struct bevhost_conn *conn)
+{
+	return conn->state >= CONN_CLOSING;
+}
+
+/* -1 once it is closed. */
+int conn_fd(const struct bevhost_conn *conn);
+
+/* NULL with errno when there is no memory or the connection closes. */
+struct bevhost_timer *conn_timer_new(
+    struct bevhost_conn *conn, bevhost_timer_cb cb) BEVHOST_MUST_CHECK;
+/* 0 or a negative errno. */
+int conn_timer_start(struct bevhost_timer *timer, int64_t timeout_ms);
+void conn_timer_stop(struct bevhost_timer *timer);
+void conn_timer_free(struct bevhost_timer *timer);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The bytes of one plain bufferevent: the fast path, back-pressure, and the
+ * one way to close. Knows nothing of connections and handlers.
+ */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/time.h>
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include <bevhost/types.h>
+
+#define FLOW_WRITE_WATERMARK (1024u * 1024)
+#define FLOW_INPUT_MAX	     (16u * 1024 * 1024)
+#define FLOW_FLUSH_MS	     30000
+#define FLOW_LINGER_MS	     5000
+#define FLOW_DRAIN_LINGER_MS 1000
+
+/* What the flows of one event_base share. Must outlive them. */
+struct flow_loop {
+	struct event_base *base;
+	struct event *turn; /* runs after the other callbacks of a turn */
+	struct flow *first, **last; /* listed for it */
+	const struct timeval *flush_timeout, *linger_timeout;
+	void (*on_closed)(struct flow *flow);
+};
+
+struct flow {
+	struct bufferevent *bev;
+	struct flow_loop *loop;
+	struct flow *next; /* on the loop's list */
+	size_t write_watermark;
+	size_t input_seen; /* what the handler left in the input */
+	struct event *deadline; /* of a closing flow */
+	size_t owed; /* when the flush deadline was last set */
+	unsigned listed : 1;   /* the turn will look at it */
+	unsigned seen : 1;     /* the turn has looked at it once */
+	unsigned paused : 1;   /* reading waits for the output to shrink */
+	unsigned backlog : 1;  /* the socket did not take all */
+	unsigned eof : 1;      /* the peer has sent its last byte */
+	unsigned closing : 1;  /* flow_close() was called */
+	unsigned lingering : 1; /* all is sent, our end is shut */
+	unsigned dead : 1;     /* no byte moves any more: close */
+	unsigned finished : 1; /* the descriptor is closed */
+};
+
+/*
+ * on_closed runs from the turn, once the descriptor of a flow is closed and
+ * its buffers are empty, and again after each flow_call(). It may free bev
+ * and flow. Returns 0, or -1 without memory.
+ */
+int flow_loop_init(struct flow_loop *loop, struct event_base *base,
+    void (*on_closed)(struct flow *flow)) BEVHOST_MUST_CHECK;
+void flow_loop_clear(struct flow_loop *loop);
+
+/* The host stops: peers that do not close get less patience from now on. */
+void flow_loop_drain(struct flow_loop *loop);
+
+/* Takes the fast path with bev, which owns no descriptor (no CLOSE_ON_FREE).
+   Returns 0 or -1. */
+int flow_init(struct flow *flow, struct flow_loop *loop,
+    struct bufferevent *bev) BEVHOST_MUST_CHECK;
+
+/*
+ * Around the handler's read callback: reads on what the socket has beyond
+ * libevent's 4096 bytes; notes what the handler left. top_up returns 0, or
+ * the errno of a read that failed, to be reported after the callback.
+ */
+int flow_top_up(struct flow *flow);
+void flow_read_done(struct flow *flow);
+
+/* The peer has sent its last byte. */
+void flow_set_eof(struct flow *flow);
+
+/* 0 turns back-pressure off. */
+void flow_set_write_watermark(struct flow *flow, size_t bytes);
+
+/*
+ * Sends what is owed, shuts the write side, reads what still comes for a
+ * bounded time, closes; NOW skips to the last. Never calls back from inside.
+ * From here on the owner of the bev's callbacks hands them to flow_closing_*.
+ */
+void flow_close(struct flow *flow, enum bevhost_close how);
+void flow_closing_read(struct flow *flow);
+void flow_closing_write(struct flow *flow);
+void flow_closing_event(struct flow *flow, short what);
+
+/* Calls on_closed for a finished flow from the turn. */
+void flow_call(struct flow *flow);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The plugin's side of one connection: its state, and the calls into it, each
+ * of which is made here and nowhere else.
+ */
+#ifndef HANDLER_H
+#define HANDLER_H
+
+#include "instance.h"
+
+struct handler {
+	const struct bevhost_instance *instance;
+	void *state;
+	void *memory; /* of state_size, the host's */
+	bufferevent_data_cb read, write;
+	bufferevent_event_cb event;
+};
+
+void handler_init(
+    struct handler *handler, const struct bevhost_instance *instance);
+
+/* 1 takes the connection. */
+int handler_admit(
+    const struct handler *handler, const struct bevhost_conn *conn);
+/* 0, or -1: then handler_close() is not called. */
+int handler_open(struct handler *handler, struct bevhost_conn *conn,
+    struct bufferevent *bev) BEVHOST_MUST_CHECK;
+void handler_read(struct handler *handler, struct bufferevent *bev);
+void handler_write(struct handler *handler, struct bufferevent *bev);
+/* 0 when the plugin has no event callback. */
+int handler_event(
+    struct handler *handler, struct bufferevent *bev, short what);
+/* 0 when the plugin has no drain callback. */
+int handler_drain(struct handler *handler);
+void handler_timer(struct handler *handler, struct bevhost_conn *conn,
+    bevhost_timer_cb cb);
+/* The last call; frees what the host keeps for it. */
+void handler_close(struct handler *handler, enum bevhost_reason reason);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A plugin configured for its listeners: one self, one set of parameters. */
+#ifndef INSTANCE_H
+#define INSTANCE_H
+
+#include "plugin.h"
+
+struct instance_value;
+
+struct bevhost_instance {
+	const struct plugin *plugin;
+	void *self;
+	struct instance_value *values; /* what was given, in order */
+	struct instance_value **last_value;
+	unsigned created : 1; /* destroy is due */
+	unsigned started : 1; /* stop is due */
+	unsigned own_self : 1; /* self is the host's memory */
+};
+
+/* Each returns 0, or -1 having logged; instance_free() is due either way. */
+int instance_init(struct bevhost_instance *instance,
+    const struct plugin *plugin) BEVHOST_MUST_CHECK;
+/* key is NULL for a bare first word. */
+int instance_config(struct bevhost_instance *instance, const char *key,
+    const char *value) BEVHOST_MUST_CHECK;
+/* All parameters are given: checks that none is missing. */
+int instance_ready(struct bevhost_instance *instance) BEVHOST_MUST_CHECK;
+int instance_start(struct bevhost_instance *instance, struct event_base *base)
+    BEVHOST_MUST_CHECK;
+
+/* After the last connection. */
+void instance_stop(struct bevhost_instance *instance);
+void instance_clear(struct bevhost_instance *instance);
+
+/* Does the plugin declare what it should? Logs what is wrong. */
+int instance_check_plugin(const struct plugin *plugin) BEVHOST_MUST_CHECK;
+
+const char *instance_name(const struct bevhost_instance *instance);
+
+/*
+ * Whose code runs now, for the log: set around every call into a plugin.
+ * Returns what was set before, to be set again.
+ */
+const struct bevhost_instance *instance_enter(
+    const struct bevhost_instance *instance);
+const struct bevhost_instance *instance_current(void);
+
+#endif

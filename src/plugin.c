@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a word to a loaded plugin. The file is copied first, so that whoever
+ * overwrites or truncates it cannot reach into a running process, and is
+ * never unloaded: a callback may still be on its way. What does not fit this
+ * host is refused with the difference.
+ */
+#include "plugin.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "copy.h"
+#include "image.h"
+#include "log.h"
+#include "near.h"
+
+/* The fields of API 1 that a shorter struct must at least have. */
+#define PLUGIN_STRUCT_MIN offsetof(struct bevhost_plugin, version)
+#define PLUGIN_STRUCT_MAX 65536u
+
+static struct plugin *plugin_loaded;
+
+int
+plugin_dirs_init(struct plugin_dirs *dirs, const char *dir)
+{
+	const char *path = getenv("BEVHOST_PLUGIN_PATH");
+	const int max = (int)(sizeof(dirs->dirs) / sizeof(dirs->dirs[0]));
+	char *word, *rest;
+	struct stat st;
+
+	memset(dirs, 0, sizeof(*dirs));
+	if (dir != NULL) {
+		if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+			errno = ENOTDIR;
+		else if (access(dir, R_OK | X_OK) == 0)
+			errno = 0;
+		if (errno != 0) {
+			log_write(BEVHOST_LOG_ERROR, NULL,
+			    "cannot look for plugins in '%s': %m", dir);
+			return -1;
+		}
+		dirs->dirs[dirs->count++] = dir;
+	}
+	if (path != NULL) {
+		dirs->split = strdup(path);
+		if (dirs->split == NULL) {
+			log_write(BEVHOST_LOG_ERROR, NULL, "%m");
+			return -1;
+		}
+		for (word = strtok_r(dirs->split, ":", &rest);
+		     word != NULL && dirs->count < max - 1;
+		     word = strtok_r(NULL, ":", &rest))
+			dirs->dirs[dirs->count++] = word;
+	}
+	dirs->dirs[dirs->count++] = PLUGINDIR;
+	return 0;
+}
+
+void
+plugin_dirs_clear(struct plugin_dirs *dirs)
+{
+	free(dirs->split);
+	memset(dirs, 0, sizeof(*dirs));
+}
+
+static int
+plugin_is_file(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return len > 3 && entry->d_name[0] != '.' &&
+	    strcmp(entry->d_name + len - 3, ".so") == 0;
+}
+
+void
+plugin_each(const struct plugin_dirs *dirs,
+    void (*on_name)(const char *name, const char *path, void *arg), void *arg)
+{
+	char name[NAME_MAX + 1], path[PATH_MAX];
+	struct dirent **entries;
+	int i, j, count;
+
+	for (i = 0; i < dirs->count; i++) {
+		count = scandir(
+		    dirs->dirs[i], &entries, plugin_is_file, alphasort);
+		for (j = 0; j < count; j++) {
+			snprintf(name, sizeof(name), "%.*s",
+			    (int)strlen(entries[j]->d_name) - 3,
+			    entries[j]->d_name);
+			snprintf(path, sizeof(path), "%s/%s", dirs->dirs[i],
+			    entries[j]->d_name);
+			on_name(name, path, arg);
+			free(entries[j]);
+		}
+		if (count >= 0)
+			free(entries);
+	}
+}
+
+static void
+plugin_on_near(const char *name, const char *path, void *arg)
+{
+	(void)path;
+	near_offer(arg, name);
+}
+
+static void
+plugin_say_missing(const struct plugin_dirs *dirs, const char *word)
+{
+	struct near near = { .word = word };
+	char hint[PATH_MAX + 96], where[1024] = "";
+	size_t used = 0;
+	int i;
+
+	plugin_each(dirs, plugin_on_near, &near);
+	near_text(&near, hint, sizeof(hint));
+	if (hint[0] == '\0' && access(word, F_OK) == 0)
+		snprintf(hint, sizeof(hint),
+		    ", did you mean the file './%s'?", word);
+	for (i = 0; i < dirs->count && used < sizeof(where) - 1; i++)
+		used += (size_t)snprintf(where + used, sizeof(where) - used,
+		    "%s%s", i ? ", " : "", dirs->dirs[i]);
+	log_write(BEVHOST_LOG_ERROR, NULL,
+	    "there is no plugin '%s'%s (looked in %s; --list-plugins says "
+	    "which there are)",
+	    word, hint, where);
+}
+
+/* Opens the file of word, its path in *path (to be freed), or logs. */
+static int
+plugin_find(const struct plugin_dirs *dirs, const char *word, char **path)
+{
+	int fd, i;
+
+	if (strchr(word, '/') != NULL) {
+		*path = strdup(word);
+		fd = *path ? open(word, O_RDONLY | O_CLOEXEC) : -1;
+		if (fd < 0)
+			log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m",
+			    word);
+		return fd;
+	}
+	for (i = 0; i < dirs->count; i++) {
+		if (asprintf(path, "%s/%s.so", dirs->dirs[i], word) < 0)
+			break;
+		fd = open(*path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		if (errno != ENOENT && errno != ENOTDIR) {
+			log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m",
+			    *path);
+			return -1;
+		}
+		free(*path);
+	}
+	*path = NULL;
+	plugin_say_missing(dirs, word);
+	return -1;
+}
+
+/* As root, code must come from those who are root anyway. */
+static int
+plugin_trust(const struct stat *st, char *why, size_t size)
+{
+	if (geteuid() != 0)
+		return 0;
+	if (st->st_uid != 0)
+		snprintf(why, size, "is owned by user %u, who could change "
+				    "what runs as root (chown root it)",
+		    (unsigned)st->st_uid);
+	else if (st->st_mode & S_IWOTH)
+		snprintf(why, size, "is writable by everybody, and this host "
+				    "runs as root (chmod o-w it)");
+	else if ((st->st_mode & S_IWGRP) && st->st_gid != 0)
+		snprintf(why, size, "is writable by group %u, and this host "
+				    "runs as root (chmod g-w it)",
+		    (unsigned)st->st_gid);
+	else
+		return 0;
+	return -1;
+}
+
+/* What dlopen says, without the name of the copy, and clearer. */
+static void
+plugin_say_load(const char *path, const char *copy, const char *error)
+{
+	static const char undefined[] = "undefined symbol: ";
+	const char *symbol = strstr(error, undefined);
+	size_t copy_len = strlen(copy);
+
+	if (symbol != NULL) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "plugin '%s' needs the function '%s', which neither this "
+		    "host nor a library of the plugin has",
+		    path, symbol + sizeof(undefined) - 1);
+		return;
+	}
+	if (strncmp(error, copy, copy_len) == 0 && error[copy_len] == ':')
+		error += copy_len + 2;
+	log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s' cannot be loaded: %s",
+	    path, error);
+}
+
+/* The copy is what is checked: the file may change between two looks. */
+static int
+plugin_check_copy(const char *copy, const char *path)
+{
+	int fd = open(copy, O_RDONLY | O_CLOEXEC), status;
+	char why[512];
+
+	if (fd < 0) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "plugin '%s': its private copy '%s': %m", path, copy);
+		return -1;
+	}
+	status = image_check(fd, why, sizeof(why));
+	if (status < 0)
+		log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s' %s", path, why);
+	close(fd);
+	return status;
+}
+
+static struct bevhost_plugin *
+plugin_open(int fd, const char *path)
+{
+	struct bevhost_plugin *(*init)(void);
+	char copy[PATH_MAX];
+	const char *base = strrchr(path, '/');
+	struct bevhost_plugin *theirs;
+	void *object, *symbol;
+
+	if (copy_make(fd, base ? base + 1 : path, copy, sizeof(copy)) < 0) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "plugin '%s': no private copy of it can be made: %m", path);
+		return NULL;
+	}
+	if (plugin_check_copy(copy, path) < 0)
+		return NULL;
+	object = dlopen(copy, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (object == NULL) {
+		plugin_say_load(path, copy, dlerror());
+		return NULL;
+	}
+	symbol = dlsym(object, "bevhost_plugin_init");
+	if (symbol == NULL) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "'%s' is no plugin: it has no bevhost_plugin_init (does "
+		    "its source end with BEVHOST_PLUGIN(...)?)",
+		    path);
+		return NULL;
+	}
+	memcpy(&init, &symbol, sizeof(init));
+	theirs = init();
+	if (theirs == NULL)
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "plugin '%s': bevhost_plugin_init returned no plugin",
+		    path);
+	return theirs;
+}
+
+/* Is everything from the known size to theirs zero? */
+static int
+plugin_tail_is_zero(const void *theirs, size_t known, size_t size)
+{
+	const char *bytes = theirs;
+
+	for (; known < size; known++)
+		if (bytes[known] != 0)
+			return 0;
+	return 1;
+}
+
+/* The numbers that BEVHOST_PLUGIN filled in. */
+static int
+plugin_check_abi(
+    const struct bevhost_plugin *theirs, char *why, size_t size)
+{
+	uint32_t libevent = theirs->libevent_version;
+	uint32_t ours = event_get_version_number();
+
+	if (theirs->api_version != BEVHOST_API_VERSION)
+		snprintf(why, size, "is written for API %u, and this host has "
+				    "API %u",
+		    theirs->api_version, BEVHOST_API_VERSION);
+	else if (libevent >> 16 != ours >> 16)
+		snprintf(why, size, "is compiled for libevent %u.%u, and this "
+				    "host runs libevent %s",
+		    libevent >> 24, libevent >> 16 & 255, event_get_version());
+	else if (theirs->struct_size < PLUGIN_STRUCT_MIN ||
+	    theirs->struct_size > PLUGIN_STRUCT_MAX)
+		snprintf(why, size, "has a struct bevhost_plugin of %u bytes, "
+				    "which makes no sense",
+		    theirs->struct_size);
+	else if (!plugin_tail_is_zero(theirs, sizeof(*theirs),
+		     theirs->struct_size))
+		snprintf(why, size, "uses fields of struct bevhost_plugin that "
+				    "this host does not know (%u bytes, known "
+				    "are %zu): it needs a later bevhost",
+		    theirs->struct_size, sizeof(*theirs));
+	else
+		return 0;
+	return -1;
+}
+
+static int
+plugin_check_name(const char *name)
+{
+	size_t len = name ? strlen(name) : 0;
+
+	return len > 0 && len < 64 && name[0] != '-' &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+static int
+plugin_check_def(const struct bevhost_plugin *def, char *why, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(def->reserved) / sizeof(def->reserved[0]); i++)
+		if (def->reserved[i] != NULL) {
+			snprintf(why, size, "sets reserved[%zu], which this "
+					    "host does not know: it needs a "
+					    "later bevhost",
+			    i);
+			return -1;
+		}
+	if (!plugin_check_name(def->name))
+		snprintf(why, size, "has no proper name: .name is lower case, "
+				    "digits and '-', at most 63");
+	else if (def->read == NULL && def->write == NULL && def->event == NULL)
+		snprintf(why, size, "has no handler: one of .read, .write and "
+				    ".event must be set");
+	else
+		return 0;
+	return -1;
+}
+
+/* Copies the parameters, whatever the size of theirs, to an array of ours. */
+static int
+plugin_take_params(struct plugin *plugin, const struct bevhost_plugin *theirs,
+    char *why, size_t size)
+{
+	const char *entry = (const void *)plugin->def.params;
+	size_t count = 0, i, stride = theirs->param_size;
+	size_t known = sizeof(struct bevhost_param);
+
+	if (entry == NULL)
+		return 0;
+	if (stride < sizeof(char *) || stride > PLUGIN_STRUCT_MAX ||
+	    stride % sizeof(char *) != 0) {
+		snprintf(why, size, "has a struct bevhost_param of %zu bytes, "
+				    "which makes no sense",
+		    stride);
+		return -1;
+	}
+	while (((const struct bevhost_param *)(const void *)(entry +
+		    count * stride))->name != NULL)
+		count++;
+	plugin->params = calloc(count + 1, known);
+	if (plugin->params == NULL) {
+		snprintf(why, size, "cannot be loaded: out of memory");
+		return -1;
+	}
+	for (i = 0; i < count; i++, entry += stride) {
+		memcpy(&plugin->params[i], entry,
+		    stride < known ? stride : known);
+		if (!plugin_tail_is_zero(entry, known, stride)) {
+			snprintf(why, size, "uses fields of struct "
+					    "bevhost_param that this host does "
+					    "not know: it needs a later "
+					    "bevhost");
+			return -1;
+		}
+	}
+	plugin->def.params = plugin->params;
+	return 0;
+}
+
+static int
+plugin_take(struct plugin *plugin, int fd, char *why, size_t size)
+{
+	struct bevhost_plugin *theirs = plugin_open(fd, plugin->path);
+
+	why[0] = '\0';
+	if (theirs == NULL || plugin_check_abi(theirs, why, size) < 0)
+		return -1;
+	plugin->struct_size = theirs->struct_size;
+	memcpy(&plugin->def, theirs,
+	    plugin->struct_size < sizeof(plugin->def) ? plugin->struct_size
+						      : sizeof(plugin->def));
+	if (plugin_check_def(&plugin->def, why, size) < 0)
+		return -1;
+	return plugin_take_params(plugin, theirs, why, size);
+}
+
+static void
+plugin_free(struct plugin *plugin)
+{
+	free(plugin->params);
+	free(plugin->path);
+	free(plugin);
+}
+
+static int
+plugin_check_file(int fd, char *why, size_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		snprintf(why, size, "is no regular file");
+		return -1;
+	}
+	return plugin_trust(&st, why, size);
+}
+
+static struct plugin *
+plugin_known(const char *path)
+{
+	struct plugin *plugin;
+
+	for (plugin = plugin_loaded; plugin != NULL; plugin = plugin->next)
+		if (strcmp(plugin->path, path) == 0)
+			return plugin;
+	return NULL;
+}
+
+struct plugin *
+plugin_load(const struct plugin_dirs *dirs, const char *word)
+{
+	struct plugin *plugin;
+	char why[512] = "", *path;
+	int fd = plugin_find(dirs, word, &path);
+
+	if (fd < 0) {
+		free(path);
+		return NULL;
+	}
+	plugin = plugin_known(path);
+	if (plugin != NULL) {
+		free(path);
+		close(fd);
+		return plugin;
+	}
+	plugin = calloc(1, sizeof(*plugin));
+	if (plugin == NULL) {
+		log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m", path);
+		free(path);
+		close(fd);
+		return NULL;
+	}
+	plugin->path = path;
+	if (plugin_check_file(fd, why, sizeof(why)) < 0 ||
+	    plugin_take(plugin, fd, why, sizeof(why)) < 0) {
+		if (why[0] != '\0')
+			log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s' %s",
+			    path, why);
+		plugin_free(plugin);
+		plugin = NULL;
+	} else {
+		plugin->next = plugin_loaded;
+		plugin_loaded = plugin;
+	}
+	close(fd);
+	return plugin;
+}
+
+void
+plugin_remove_copies(void)
+{
+	copy_remove_all();
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop of a worker: from start through serving and draining to the end,
+ * which comes when the last connection has gone.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+/* Memory that serves messages is not worth giving back between two of them. */
+#define WORKER_MMAP_BYTES (4 * 1024 * 1024)
+#define WORKER_TRIM_BYTES (16 * 1024 * 1024)
+
+static void
+worker_tune_malloc(void)
+{
+#ifdef M_TRIM_THRESHOLD
+	mallopt(M_MMAP_THRESHOLD, WORKER_MMAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, WORKER_TRIM_BYTES);
+#endif
+}
+
+static void
+worker_on_libevent(int severity, const char *message)
+{
+	static const enum bevhost_level levels[] = {
+		[EVENT_LOG_DEBUG] = BEVHOST_LOG_DEBUG,
+		[EVENT_LOG_MSG] = BEVHOST_LOG_INFO,
+		[EVENT_LOG_WARN] = BEVHOST_LOG_WARNING,
+		[EVENT_LOG_ERR] = BEVHOST_LOG_ERROR,
+	};
+
+	if (severity < EVENT_LOG_DEBUG || severity > EVENT_LOG_ERR)
+		severity = EVENT_LOG_ERR;
+	log_write(levels[severity], "libevent", "%s", message);
+}
+
+/* libevent would call exit(), which runs handlers of a broken process. */
+static void
+worker_on_fatal(int error)
+{
+	log_write(BEVHOST_LOG_ERROR, "libevent", "fatal error %d", error);
+	abort();
+}
+
+static struct event_base *
+worker_make_base(const char *method)
+{
+	static const char *const methods[] = { "epoll", "poll", "select" };
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+	size_t i;
+
+	if (config == NULL)
+		return NULL;
+	/* The environment must not turn on the changelist, which loses
+	   descriptors; no thread but ours touches the base. */
+	if (event_config_set_flag(config,
+		EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) < 0)
+		goto out;
+	for (i = 0; method != NULL && i < 3; i++)
+		if (strcmp(methods[i], method) != 0 &&
+		    event_config_avoid_method(config, methods[i]) < 0)
+			goto out;
+	base = event_base_new_with_config(config);
+out:
+	event_config_free(config);
+	return base;
+}
+
+static void
+worker_end_loop_if_done(struct worker *worker)
+{
+	if (worker->stopping && worker->conns.count == 0)
+		event_base_loopexit(worker->base, NULL);
+}
+
+static void
+worker_on_conn_gone(void *arg)
+{
+	struct worker *worker = arg;
+	int i;
+
+	for (i = 0; !worker->stopping && i < worker->listener_count; i++)
+		listener_retry(&worker->listeners[i]);
+	worker_end_loop_if_done(worker);
+}
+
+static void
+worker_on_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)what;
+	log_write(BEVHOST_LOG_NOTICE, NULL, "%s: %s",
+	    signal_number == SIGTERM ? "SIGTERM" : "SIGINT",
+	    worker->stopping ? "stopping now" : "stopping");
+	worker_stop(worker);
+}
+
+static void
+worker_on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)fd;
+	(void)what;
+	log_write(BEVHOST_LOG_WARNING, NULL,
+	    "%zu connections did not finish in %d s: closing them",
+	    worker->conns.count, WORKER_DRAIN_MS / 1000);
+	conn_set_cut(&worker->conns);
+}
+
+void
+worker_stop(struct worker *worker)
+{
+	struct timeval drain = { .tv_sec = WORKER_DRAIN_MS / 1000 };
+	int i;
+
+	if (worker->stopping++ > 0) {
+		conn_set_cut(&worker->conns);
+		return;
+	}
+	for (i = 0; i < worker->listener_count; i++)
+		listener_clear(&worker->listeners[i]);
+	conn_set_drain(&worker->conns);
+	if (event_add(worker->deadline, &drain) < 0)
+		conn_set_cut(&worker->conns);
+	worker_end_loop_if_done(worker);
+}
+
+static int
+worker_init_events(struct worker *worker)
+{
+	static const int numbers[2] = { SIGTERM, SIGINT };
+	int i;
+
+	if (conn_set_init(
+		&worker->conns, worker->base, worker_on_conn_gone, worker) < 0)
+		return -1;
+	worker->deadline =
+	    evtimer_new(worker->base, worker_on_deadline, worker);
+	if (worker->deadline == NULL)
+		return -1;
+	for (i = 0; i < 2; i++) {
+		worker->signals[i] = evsignal_new(
+		    worker->base, numbers[i], worker_on_signal, worker);
+		if (worker->signals[i] == NULL ||
+		    event_add(worker->signals[i], NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+worker_init(struct worker *worker, const char *method,
+    struct bevhost_instance *instances, int instance_count,
+    struct listener *listeners, int listener_count)
+{
+	int i;
+
+	memset(worker, 0, sizeof(*worker));
+	worker->instances = instances;
+	worker->instance_count = instance_count;
+	worker->listeners = listeners;
+	worker->listener_count = listener_count;
+	worker_tune_malloc();
+	/* libevent writes without MSG_NOSIGNAL. */
+	signal(SIGPIPE, SIG_IGN);
+	event_set_log_callback(worker_on_libevent);
+	event_set_fatal_callback(worker_on_fatal);
+	worker->base = worker_make_base(method);
+	if (worker->base == NULL || worker_init_events(worker) < 0) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "cannot make an event loop%s%s: %m",
+		    method ? " with " : "", method ? method : "");
+		return -1;
+	}
+	log_write(BEVHOST_LOG_INFO, NULL, "libevent %s with %s",
+	    event_get_version(), event_base_get_method(worker->base));
+	for (i = 0; i < instance_count; i++)
+		if (instance_start(&instances[i], worker->base) < 0)
+			return -1;
+	for (i = 0; i < listener_count; i++)
+		if (listener_start(&listeners[i], &worker->conns) < 0)
+			return -1;
+	return 0;
+}
+
+int
+worker_run(struct worker *worker)
+{
+	if (event_base_dispatch(worker->base) >= 0)
+		return 0;
+	log_write(BEVHOST_LOG_ERROR, NULL, "the event loop failed: %m");
+	return -1;
+}
+
+/* Brings every connection to its end, whatever state they are in. */
+static void
+worker_end_conns(struct worker *worker)
+{
+	conn_set_cut(&worker->conns);
+	while (worker->conns.count > 0 &&
+	    event_base_loop(worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) == 0)
+		continue;
+}
+
+void
+worker_clear(struct worker *worker)
+{
+	int i;
+
+	for (i = 0; i < worker->listener_count; i++)
+		listener_clear(&worker->listeners[i]);
+	if (worker->base == NULL)
+		return;
+	if (worker->conns.loop.turn != NULL) {
+		worker_end_conns(worker);
+		/* What libevent finalises late needs one more pass. */
+		event_base_loop(worker->base, EVLOOP_NONBLOCK);
+	}
+	for (i = 0; i < worker->instance_count; i++)
+		instance_stop(&worker->instances[i]);
+	conn_set_clear(&worker->conns);
+	for (i = 0; i < 2; i++)
+		if (worker->signals[i] != NULL)
+			event_free(worker->signals[i]);
+	if (worker->deadline != NULL)
+		event_free(worker->deadline);
+	event_base_free(worker->base);
+	worker->base = NULL;
+}

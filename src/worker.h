@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One process, one event_base, and all that lives in it. */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "conn.h"
+#include "listener.h"
+
+#define WORKER_DRAIN_MS 30000
+
+struct worker {
+	struct event_base *base;
+	struct conn_set conns;
+	struct bevhost_instance *instances; /* owned by the caller */
+	int instance_count;
+	struct listener *listeners; /* likewise */
+	int listener_count;
+	struct event *signals[2]; /* TERM, INT */
+	struct event *deadline;	  /* of a drain */
+	int stopping;
+	int ready; /* the base exists, all are started */
+};
+
+/*
+ * Makes the base with libevent's back end `method` (NULL: its choice) and
+ * starts every instance and listener. Returns 0, or -1 having logged;
+ * worker_clear() is due either way.
+ */
+int worker_init(struct worker *worker, const char *method,
+    struct bevhost_instance *instances, int instance_count,
+    struct listener *listeners, int listener_count) BEVHOST_MUST_CHECK;
+
+/* Serves until it is stopped. Returns 0, or -1 having logged. */
+int worker_run(struct worker *worker);
+
+/* Accepts no more and drains; the second time, closes all at once. */
+void worker_stop(struct worker *worker);
+
+/* Stops the instances, clears the listeners, ends the base. */
+void worker_clear(struct worker *worker);
+
+#endif
