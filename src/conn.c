@@ -197,22 +197,11 @@ static void
 conn_on_read(struct bufferevent *bev, void *arg)
 {
 	struct bevhost_conn *conn = arg;
-	int error;
 
-	if (conn->state != CONN_OPEN) {
+	if (conn->state == CONN_OPEN)
+		handler_read(&conn->handler, bev);
+	else
 		flow_closing_read(&conn->flow);
-		return;
-	}
-	error = flow_top_up(&conn->flow);
-	handler_read(&conn->handler, bev);
-	if (conn->state != CONN_OPEN)
-		return;
-	flow_read_done(&conn->flow);
-	if (error != 0) {
-		EVUTIL_SET_SOCKET_ERROR(error);
-		bufferevent_trigger_event(
-		    bev, BEV_EVENT_READING | BEV_EVENT_ERROR, 0);
-	}
 }
 
 static void

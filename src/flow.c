@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fast path. A bufferevent at rest has its write event enabled but not
- * added. libevent adds it to epoll when output appears, and takes it off when
- * it is written: two system calls and a turn of the loop for each answer.
- * Here the first output of a turn activates the write event instead, which
- * makes libevent's own write function run in the same turn, after the
- * callbacks that are already waiting: everything that libevent promises about
- * watermarks, timeouts, enabling and errors is kept by libevent itself. The
- * turn event then looks at what the socket did not take, and only that goes
- * to epoll.
+ * The fast path keeps libevent's bufferevent and its promises, and changes
+ * when its two events do what.
  *
- * Closing: FLUSH (output left, reading goes on so that the peer can get rid
- * of its own), then LINGER (our end is shut, unread input would turn the
- * close into a reset that destroys what was sent), then the close itself,
- * always from the turn event.
+ * Reading: libevent asks the socket how much there is and reads at most 4096
+ * bytes of it. Here the read event has a callback of ours, which reads once,
+ * up to 64 KiB: into one buffer for all connections, from which few bytes are
+ * copied, or in place when the read before was large. Timeouts and a full
+ * watermark go to libevent's callback.
+ *
+ * Writing: libevent adds its write event to epoll when output appears and
+ * takes it off when it is written: two system calls and a turn of the loop
+ * for each answer. Here that event rests without a descriptor, so that adding
+ * it costs nothing and only notes that libevent wants to write; the turn
+ * event, which runs after the callbacks that are already waiting, then calls
+ * libevent's own write callback. Only for what the socket did not take does
+ * the event get its descriptor, and is libevent's own again.
+ *
+ * Closing: flush (reading goes on, so that the peer can get rid of its own),
+ * then linger (our end is shut; unread input would turn the close into a
+ * reset that destroys what was sent), then the close, always from the turn.
  */
 #include "flow.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -29,17 +34,32 @@
 #include <event2/bufferevent_struct.h>
 #include <event2/util.h>
 
-/* libevent reads at most this much in one go, so this much may mean more. */
-#define FLOW_LIBEVENT_READ 4096
+/* From here on a read is large: worth a chain of its own. */
+#define FLOW_READ_LARGE 4096
 
-/* What one read callback is given at most, so that others get their turn. */
-#define FLOW_READ_MAX (256u * 1024)
+/* Room for a large read: with the chain's header a power of two. */
+#define FLOW_READ_IN_PLACE (2 * FLOW_READ_MAX - 64)
 
 /* libevent writes at most 16 KiB in one go unless told otherwise. */
 #define FLOW_WRITE_MAX (1024u * 1024)
 
 /* A peer that takes this much before the flush deadline earns another. */
 #define FLOW_FLUSH_STEP (64u * 1024)
+
+/* libevent's own callbacks, the same for every socket bufferevent. */
+static event_callback_fn flow_libevent_read, flow_libevent_write;
+
+static struct evbuffer *
+flow_output(const struct flow *flow)
+{
+	return bufferevent_get_output(flow->bev);
+}
+
+static size_t
+flow_owed(const struct flow *flow)
+{
+	return evbuffer_get_length(flow_output(flow));
+}
 
 static void
 flow_list(struct flow *flow)
@@ -49,7 +69,6 @@ flow_list(struct flow *flow)
 	if (flow->listed)
 		return;
 	flow->listed = 1;
-	flow->seen = 0;
 	flow->next = NULL;
 	if (loop->first == NULL) {
 		loop->last = &loop->first;
@@ -59,16 +78,85 @@ flow_list(struct flow *flow)
 	loop->last = &flow->next;
 }
 
-static struct evbuffer *
-flow_output(const struct flow *flow)
+static void
+flow_die(struct flow *flow)
 {
-	return bufferevent_get_output(flow->bev);
+	flow->dead = 1;
+	flow_list(flow);
 }
 
-static int
-flow_write_pending(const struct flow *flow)
+/* An error that libevent's callbacks would report in this way. */
+static void
+flow_report_error(struct flow *flow, short direction, int error)
 {
-	return event_pending(&flow->bev->ev_write, EV_WRITE, NULL);
+	bufferevent_disable(
+	    flow->bev, direction == BEV_EVENT_READING ? EV_READ : EV_WRITE);
+	EVUTIL_SET_SOCKET_ERROR(error);
+	bufferevent_trigger_event(
+	    flow->bev, (short)(direction | BEV_EVENT_ERROR), 0);
+}
+
+/* Writing */
+
+static void
+flow_assign_write(struct flow *flow, int fd, event_callback_fn callback)
+{
+	struct event *event = &flow->bev->ev_write;
+
+	event_del(event);
+	event_assign(event, flow->loop->base, fd,
+	    EV_WRITE | EV_PERSIST | EV_FINALIZE, callback, flow);
+}
+
+/* At rest nothing waits to be written, so no write can be late. */
+static void
+flow_on_rest_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct flow *flow = arg;
+
+	(void)fd;
+	(void)what;
+	event_del(&flow->bev->ev_write);
+}
+
+static void
+flow_rest(struct flow *flow)
+{
+	flow->watched = 0;
+	flow_assign_write(flow, -1, flow_on_rest_timeout);
+}
+
+static void
+flow_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct flow *flow = arg;
+
+	flow_libevent_write(fd, what, flow->bev);
+	if (flow_owed(flow) == 0)
+		flow_rest(flow);
+}
+
+/* The rest waits for the socket, or for the handler to enable writing. */
+static void
+flow_watch(struct flow *flow)
+{
+	flow->watched = 1;
+	flow_assign_write(flow, flow->fd, flow_on_writable);
+	if ((bufferevent_get_enabled(flow->bev) & EV_WRITE) &&
+	    bufferevent_enable(flow->bev, EV_WRITE) < 0)
+		flow_report_error(flow, BEV_EVENT_WRITING, ENOMEM);
+}
+
+/* Writes what libevent wants to write, and watches for the rest. */
+static void
+flow_flush(struct flow *flow)
+{
+	if (flow->watched || flow_owed(flow) == 0)
+		return;
+	if (event_pending(&flow->bev->ev_write, EV_WRITE, NULL))
+		flow_libevent_write(flow->fd, EV_WRITE, flow->bev);
+	if (!flow->dead && flow_owed(flow) > 0)
+		flow_watch(flow);
 }
 
 /*
@@ -90,6 +178,7 @@ flow_resume(struct flow *flow)
 		bufferevent_enable(flow->bev, EV_READ);
 }
 
+/* Runs before libevent's own callback, which adds the write event. */
 static void
 flow_on_output(
     struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
@@ -99,46 +188,141 @@ flow_on_output(
 
 	(void)output;
 	if (info->n_added > 0) {
-		if (!flow->listed && !flow->backlog &&
-		    (bufferevent_get_enabled(flow->bev) & EV_WRITE) &&
-		    !flow_write_pending(flow)) {
-			event_active(&flow->bev->ev_write, EV_WRITE, 0);
+		/* A timeout counts from now, not from when all was sent. */
+		if (info->orig_size == 0 && !flow->watched &&
+		    evutil_timerisset(&flow->bev->timeout_write))
+			event_del(&flow->bev->ev_write);
+		if (!flow->watched)
 			flow_list(flow);
-		}
-		/* Paused again when the handler's enable ended the pause. */
+		/* Again, if the handler's enable has ended the pause. */
 		if (flow->write_watermark != 0 &&
 		    len > flow->write_watermark && !flow->closing)
 			flow_pause(flow);
 	} else if (flow->paused && len <= flow->write_watermark / 2) {
 		flow_resume(flow);
 	}
-	if (len == 0)
-		flow->backlog = 0;
 }
 
-/* After a write: does anything wait for the socket to take it? */
-static void
-flow_check_output(struct flow *flow)
+void
+flow_set_write_watermark(struct flow *flow, size_t bytes)
 {
-	if (flow->backlog || evbuffer_get_length(flow_output(flow)) == 0 ||
-	    !(bufferevent_get_enabled(flow->bev) & EV_WRITE))
+	size_t owed = flow_owed(flow);
+
+	flow->write_watermark = bytes;
+	if (flow->paused && (bytes == 0 || owed <= bytes / 2))
+		flow_resume(flow);
+	else if (!flow->paused && bytes != 0 && owed > bytes)
+		flow_pause(flow);
+}
+
+/* Reading */
+
+/* How much one read may take, by the watermarks of both directions. */
+static size_t
+flow_read_room(const struct flow *flow, const struct evbuffer *input)
+{
+	size_t room = FLOW_READ_IN_PLACE, used;
+
+	if (flow->bev->wm_read.high != 0) {
+		used = evbuffer_get_length(input);
+		if (used >= flow->bev->wm_read.high)
+			return 0;
+		if (room > flow->bev->wm_read.high - used)
+			room = flow->bev->wm_read.high - used;
+	}
+	if (flow->write_watermark < FLOW_READ_IN_PLACE &&
+	    flow->write_watermark != 0 && room > flow->write_watermark)
+		room = flow->write_watermark;
+	return room;
+}
+
+/* For few bytes: one copy costs less than room for many. */
+static ssize_t
+flow_read_copy(struct flow *flow, struct evbuffer *input, size_t room)
+{
+	char *buffer = flow->loop->buffer;
+	ssize_t len =
+	    read(flow->fd, buffer, room < FLOW_READ_MAX ? room : FLOW_READ_MAX);
+
+	if (len > 0 && evbuffer_add(input, buffer, (size_t)len) < 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return len;
+}
+
+static ssize_t
+flow_read_in_place(struct flow *flow, struct evbuffer *input, size_t room)
+{
+	struct evbuffer_iovec vectors[2];
+	int count = evbuffer_reserve_space(
+	    input, (ev_ssize_t)room, vectors, 2);
+	ssize_t len;
+
+	if (count < 1) {
+		errno = ENOMEM;
+		return -1;
+	}
+	len = readv(flow->fd, (struct iovec *)vectors, count);
+	if (len <= 0)
+		return len;
+	if ((size_t)len <= vectors[0].iov_len) {
+		vectors[0].iov_len = (size_t)len;
+		count = 1;
+	} else {
+		vectors[1].iov_len = (size_t)len - vectors[0].iov_len;
+	}
+	return evbuffer_commit_space(input, vectors, count) < 0 ? -1 : len;
+}
+
+/* The handler lets input pile up: libevent's watermark holds it. */
+static void
+flow_check_input(struct flow *flow, const struct evbuffer *input)
+{
+	struct bufferevent *bev = flow->bev;
+
+	if (evbuffer_get_length(input) >= FLOW_INPUT_MAX &&
+	    bev->wm_read.high == 0 && bev->wm_read.low < FLOW_INPUT_MAX)
+		bufferevent_setwatermark(
+		    bev, EV_READ, bev->wm_read.low, FLOW_INPUT_MAX);
+}
+
+static void
+flow_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct flow *flow = arg;
+	struct evbuffer *input = bufferevent_get_input(flow->bev);
+	size_t room = flow_read_room(flow, input);
+	ssize_t len;
+
+	if (what != EV_READ || room == 0) {
+		flow_libevent_read(fd, what, flow->bev);
 		return;
-	if (!flow_write_pending(flow)) {
-		flow->backlog = 1;
-		bufferevent_enable(flow->bev, EV_WRITE);
-	} else if (!flow->seen) {
-		/* Active, but behind the turn event: look again after it. */
-		flow_list(flow);
-		flow->seen = 1;
+	}
+	evbuffer_unfreeze(input, 0);
+	len = flow->large ? flow_read_in_place(flow, input, room)
+			  : flow_read_copy(flow, input, room);
+	evbuffer_freeze(input, 0);
+	if (len > 0) {
+		flow->large = len >= FLOW_READ_LARGE;
+		bufferevent_trigger(flow->bev, EV_READ, 0);
+		flow_check_input(flow, input);
+	} else if (len == 0) {
+		bufferevent_disable(flow->bev, EV_READ);
+		bufferevent_trigger_event(
+		    flow->bev, BEV_EVENT_READING | BEV_EVENT_EOF, 0);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		flow_report_error(flow, BEV_EVENT_READING, errno);
 	}
 }
+
+/* Closing */
 
 static void
 flow_finish(struct flow *flow)
 {
 	struct evbuffer *output = flow_output(flow);
 	struct evbuffer *input = bufferevent_get_input(flow->bev);
-	evutil_socket_t fd = bufferevent_getfd(flow->bev);
 
 	flow->finished = 1;
 	if (flow->deadline != NULL)
@@ -151,22 +335,16 @@ flow_finish(struct flow *flow)
 	evbuffer_drain(input, evbuffer_get_length(input));
 	/* Who still holds the bev cannot reach a descriptor's next owner. */
 	bufferevent_setfd(flow->bev, -1);
-	close(fd);
+	close(flow->fd);
+	flow->fd = -1;
 	flow->loop->on_closed(flow);
-}
-
-static void
-flow_die(struct flow *flow)
-{
-	flow->dead = 1;
-	flow_list(flow);
 }
 
 static void
 flow_on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct flow *flow = arg;
-	size_t owed = evbuffer_get_length(flow_output(flow));
+	size_t owed = flow_owed(flow);
 
 	(void)fd;
 	(void)what;
@@ -189,233 +367,40 @@ flow_set_deadline(struct flow *flow, const struct timeval *timeout)
 		flow_die(flow);
 }
 
+/* Whatever the handler had disabled, what is owed is sent now. */
 static void
-flow_close_flush(struct flow *flow, size_t owed)
+flow_close_flush(struct flow *flow)
 {
-	if (flow_write_pending(flow) && !flow->seen && !flow->backlog) {
-		/* Active, but behind the turn event: look again after it. */
-		flow_list(flow);
-		flow->seen = 1;
-		return;
-	}
-	if (flow->deadline == NULL) {
-		flow->owed = owed;
+	if (!(bufferevent_get_enabled(flow->bev) & EV_WRITE) &&
+	    bufferevent_enable(flow->bev, EV_WRITE) < 0)
+		flow_die(flow);
+	flow_flush(flow);
+	if (flow_owed(flow) > 0 && flow->deadline == NULL && !flow->dead) {
+		flow->owed = flow_owed(flow);
 		flow_set_deadline(flow, flow->loop->flush_timeout);
 	}
-	flow->backlog = 1;
-	if (bufferevent_enable(flow->bev, EV_WRITE) < 0)
+}
+
+static void
+flow_linger(struct flow *flow)
+{
+	flow->lingering = 1;
+	if (shutdown(flow->fd, SHUT_WR) < 0)
 		flow_die(flow);
+	else
+		flow_set_deadline(flow, flow->loop->linger_timeout);
 }
 
 /* One look at a closing flow: what is the next thing to wait for? */
 static void
 flow_close_step(struct flow *flow)
 {
-	size_t owed = evbuffer_get_length(flow_output(flow));
-
-	if (flow->dead) {
+	if (!flow->dead)
+		flow_close_flush(flow);
+	if (flow->dead || (flow->eof && flow_owed(flow) == 0))
 		flow_finish(flow);
-	} else if (owed > 0) {
-		flow_close_flush(flow, owed);
-	} else if (flow->eof) {
-		flow_finish(flow);
-	} else if (!flow->lingering) {
-		flow->lingering = 1;
-		if (shutdown(bufferevent_getfd(flow->bev), SHUT_WR) < 0)
-			flow_die(flow);
-		else
-			flow_set_deadline(flow, flow->loop->linger_timeout);
-	}
-}
-
-static void
-flow_on_turn(evutil_socket_t fd, short what, void *arg)
-{
-	struct flow_loop *loop = arg;
-	struct flow *flow = loop->first;
-
-	(void)fd;
-	(void)what;
-	loop->first = NULL;
-	while (flow != NULL) {
-		struct flow *next = flow->next;
-
-		flow->listed = 0;
-		if (flow->finished)
-			loop->on_closed(flow);
-		else if (flow->closing)
-			flow_close_step(flow);
-		else
-			flow_check_output(flow);
-		flow = next;
-	}
-}
-
-static const struct timeval *
-flow_common_timeout(struct event_base *base, int timeout_ms)
-{
-	struct timeval timeout = {
-		.tv_sec = timeout_ms / 1000,
-		.tv_usec = timeout_ms % 1000 * 1000,
-	};
-
-	return event_base_init_common_timeout(base, &timeout);
-}
-
-int
-flow_loop_init(struct flow_loop *loop, struct event_base *base,
-    void (*on_closed)(struct flow *flow))
-{
-	loop->base = base;
-	loop->first = NULL;
-	loop->on_closed = on_closed;
-	loop->flush_timeout = flow_common_timeout(base, FLOW_FLUSH_MS);
-	loop->linger_timeout = flow_common_timeout(base, FLOW_LINGER_MS);
-	loop->turn = event_new(base, -1, EV_PERSIST, flow_on_turn, loop);
-	return loop->turn != NULL && loop->flush_timeout != NULL &&
-		       loop->linger_timeout != NULL
-		   ? 0
-		   : -1;
-}
-
-void
-flow_loop_clear(struct flow_loop *loop)
-{
-	assert(loop->first == NULL);
-	if (loop->turn != NULL)
-		event_free(loop->turn);
-	loop->turn = NULL;
-}
-
-void
-flow_loop_drain(struct flow_loop *loop)
-{
-	const struct timeval *timeout =
-	    flow_common_timeout(loop->base, FLOW_DRAIN_LINGER_MS);
-
-	if (timeout != NULL)
-		loop->linger_timeout = timeout;
-}
-
-int
-flow_init(
-    struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
-{
-	*flow = (struct flow){
-		.bev = bev,
-		.loop = loop,
-		.write_watermark = FLOW_WRITE_WATERMARK,
-	};
-	if (evbuffer_add_cb(flow_output(flow), flow_on_output, flow) == NULL)
-		return -1;
-	return bufferevent_set_max_single_write(bev, FLOW_WRITE_MAX);
-}
-
-/* How much more may be read for this callback. */
-static size_t
-flow_read_room(const struct flow *flow, size_t input_len, size_t read_so_far)
-{
-	size_t room = FLOW_READ_MAX - read_so_far, high = 0, low;
-	size_t owed = evbuffer_get_length(flow_output(flow));
-
-	bufferevent_getwatermark(flow->bev, EV_READ, &low, &high);
-	if (high != 0)
-		room = input_len >= high	   ? 0
-		       : room > high - input_len ? high - input_len
-						   : room;
-	if (flow->write_watermark != 0)
-		room = owed >= flow->write_watermark ? 0
-		       : room > flow->write_watermark - owed
-			   ? flow->write_watermark - owed
-			   : room;
-	return room;
-}
-
-/* One read of what the socket has now. Returns its length, 0, or -1. */
-static ssize_t
-flow_read_more(struct flow *flow, size_t room)
-{
-	struct evbuffer *input = bufferevent_get_input(flow->bev);
-	evutil_socket_t fd = bufferevent_getfd(flow->bev);
-	struct evbuffer_iovec vectors[2];
-	int waiting = 0, count;
-	ssize_t len;
-
-	if (ioctl(fd, FIONREAD, &waiting) < 0 || waiting <= 0)
-		return 0;
-	if ((size_t)waiting < room)
-		room = (size_t)waiting;
-	evbuffer_unfreeze(input, 0);
-	count = evbuffer_reserve_space(input, (ev_ssize_t)room, vectors, 2);
-	if (count < 1) {
-		evbuffer_freeze(input, 0);
-		return 0;
-	}
-	do {
-		len = readv(fd, (struct iovec *)vectors, count);
-	} while (len < 0 && errno == EINTR);
-	if (len > 0) {
-		if ((size_t)len <= vectors[0].iov_len) {
-			vectors[0].iov_len = (size_t)len;
-			count = 1;
-		} else {
-			vectors[1].iov_len = (size_t)len - vectors[0].iov_len;
-		}
-		evbuffer_commit_space(input, vectors, count);
-	}
-	evbuffer_freeze(input, 0);
-	return len;
-}
-
-int
-flow_top_up(struct flow *flow)
-{
-	struct evbuffer *input = bufferevent_get_input(flow->bev);
-	size_t len = evbuffer_get_length(input), read_so_far, room;
-	ssize_t more;
-
-	if (len < FLOW_LIBEVENT_READ ||
-	    len - FLOW_LIBEVENT_READ < flow->input_seen)
-		return 0;
-	read_so_far = FLOW_LIBEVENT_READ;
-	while ((room = flow_read_room(flow, len, read_so_far)) > 0) {
-		more = flow_read_more(flow, room);
-		if (more < 0 && errno != EAGAIN)
-			return errno;
-		if (more <= 0)
-			break;
-		len += (size_t)more;
-		read_so_far += (size_t)more;
-	}
-	return 0;
-}
-
-void
-flow_read_done(struct flow *flow)
-{
-	size_t high, low;
-
-	flow->input_seen =
-	    evbuffer_get_length(bufferevent_get_input(flow->bev));
-	if (flow->input_seen < FLOW_INPUT_MAX)
-		return;
-	/* The handler lets input pile up: libevent's watermark holds it. */
-	bufferevent_getwatermark(flow->bev, EV_READ, &low, &high);
-	if (high == 0 && low < FLOW_INPUT_MAX)
-		bufferevent_setwatermark(
-		    flow->bev, EV_READ, low, FLOW_INPUT_MAX);
-}
-
-void
-flow_set_write_watermark(struct flow *flow, size_t bytes)
-{
-	size_t len = evbuffer_get_length(flow_output(flow));
-
-	flow->write_watermark = bytes;
-	if (flow->paused && (bytes == 0 || len <= bytes / 2))
-		flow_resume(flow);
-	else if (!flow->paused && bytes != 0 && len > bytes)
-		flow_pause(flow);
+	else if (flow_owed(flow) == 0 && !flow->lingering)
+		flow_linger(flow);
 }
 
 void
@@ -429,8 +414,8 @@ flow_close(struct flow *flow, enum bevhost_close how)
 		bufferevent_set_timeouts(flow->bev, NULL, NULL);
 		evbuffer_freeze(flow_output(flow), 0);
 		flow->paused = 0;
-		if (!flow->eof)
-			bufferevent_enable(flow->bev, EV_READ);
+		if (!flow->eof && bufferevent_enable(flow->bev, EV_READ) < 0)
+			flow->dead = 1;
 	}
 	if (how == BEVHOST_CLOSE_NOW)
 		flow->dead = 1;
@@ -472,4 +457,102 @@ flow_call(struct flow *flow)
 {
 	assert(flow->finished);
 	flow_list(flow);
+}
+
+/* The loop */
+
+static void
+flow_on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct flow_loop *loop = arg;
+	struct flow *flow = loop->first;
+
+	(void)fd;
+	(void)what;
+	loop->first = NULL;
+	while (flow != NULL) {
+		struct flow *next = flow->next;
+
+		flow->listed = 0;
+		if (flow->finished)
+			loop->on_closed(flow);
+		else if (flow->closing)
+			flow_close_step(flow);
+		else
+			flow_flush(flow);
+		flow = next;
+	}
+}
+
+static const struct timeval *
+flow_common_timeout(struct event_base *base, int timeout_ms)
+{
+	struct timeval timeout = {
+		.tv_sec = timeout_ms / 1000,
+		.tv_usec = timeout_ms % 1000 * 1000,
+	};
+
+	return event_base_init_common_timeout(base, &timeout);
+}
+
+int
+flow_loop_init(struct flow_loop *loop, struct event_base *base,
+    void (*on_closed)(struct flow *flow))
+{
+	loop->base = base;
+	loop->first = NULL;
+	loop->on_closed = on_closed;
+	loop->flush_timeout = flow_common_timeout(base, FLOW_FLUSH_MS);
+	loop->linger_timeout = flow_common_timeout(base, FLOW_LINGER_MS);
+	loop->turn = event_new(base, -1, EV_PERSIST, flow_on_turn, loop);
+	loop->buffer = malloc(FLOW_READ_MAX);
+	if (loop->turn != NULL && loop->buffer != NULL &&
+	    loop->flush_timeout != NULL && loop->linger_timeout != NULL)
+		return 0;
+	flow_loop_clear(loop);
+	return -1;
+}
+
+void
+flow_loop_clear(struct flow_loop *loop)
+{
+	assert(loop->first == NULL);
+	if (loop->turn != NULL)
+		event_free(loop->turn);
+	loop->turn = NULL;
+	free(loop->buffer);
+	loop->buffer = NULL;
+}
+
+void
+flow_loop_drain(struct flow_loop *loop)
+{
+	const struct timeval *timeout =
+	    flow_common_timeout(loop->base, FLOW_DRAIN_LINGER_MS);
+
+	if (timeout != NULL)
+		loop->linger_timeout = timeout;
+}
+
+int
+flow_init(
+    struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
+{
+	*flow = (struct flow){
+		.bev = bev,
+		.loop = loop,
+		.write_watermark = FLOW_WRITE_WATERMARK,
+		.fd = bufferevent_getfd(bev),
+	};
+	if (flow_libevent_read == NULL) {
+		flow_libevent_read = event_get_callback(&bev->ev_read);
+		flow_libevent_write = event_get_callback(&bev->ev_write);
+	}
+	if (evbuffer_add_cb(flow_output(flow), flow_on_output, flow) == NULL ||
+	    bufferevent_set_max_single_write(bev, FLOW_WRITE_MAX) < 0)
+		return -1;
+	event_assign(&bev->ev_read, loop->base, flow->fd,
+	    EV_READ | EV_PERSIST | EV_FINALIZE, flow_on_readable, flow);
+	flow_rest(flow);
+	return 0;
 }

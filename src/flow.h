@@ -17,6 +17,7 @@
 
 #define FLOW_WRITE_WATERMARK (1024u * 1024)
 #define FLOW_INPUT_MAX	     (16u * 1024 * 1024)
+#define FLOW_READ_MAX	     (64u * 1024)
 #define FLOW_FLUSH_MS	     30000
 #define FLOW_LINGER_MS	     5000
 #define FLOW_DRAIN_LINGER_MS 1000
@@ -28,6 +29,7 @@ struct flow_loop {
 	struct flow *first, **last; /* listed for it */
 	const struct timeval *flush_timeout, *linger_timeout;
 	void (*on_closed)(struct flow *flow);
+	char *buffer; /* FLOW_READ_MAX bytes, for reads */
 };
 
 struct flow {
@@ -35,18 +37,18 @@ struct flow {
 	struct flow_loop *loop;
 	struct flow *next; /* on the loop's list */
 	size_t write_watermark;
-	size_t input_seen; /* what the handler left in the input */
 	struct event *deadline; /* of a closing flow */
 	size_t owed; /* when the flush deadline was last set */
-	unsigned listed : 1;   /* the turn will look at it */
-	unsigned seen : 1;     /* the turn has looked at it once */
-	unsigned paused : 1;   /* reading waits for the output to shrink */
-	unsigned backlog : 1;  /* the socket did not take all */
-	unsigned eof : 1;      /* the peer has sent its last byte */
-	unsigned closing : 1;  /* flow_close() was called */
+	int fd;
+	unsigned listed : 1;	/* the turn will look at it */
+	unsigned watched : 1;	/* epoll tells when it can be written */
+	unsigned large : 1;	/* the last read was: read in place */
+	unsigned paused : 1;	/* reading waits for the output to shrink */
+	unsigned eof : 1;	/* the peer has sent its last byte */
+	unsigned closing : 1;	/* flow_close() was called */
 	unsigned lingering : 1; /* all is sent, our end is shut */
-	unsigned dead : 1;     /* no byte moves any more: close */
-	unsigned finished : 1; /* the descriptor is closed */
+	unsigned dead : 1;	/* no byte moves any more: close */
+	unsigned finished : 1;	/* the descriptor is closed */
 };
 
 /*
@@ -61,24 +63,19 @@ void flow_loop_clear(struct flow_loop *loop);
 /* The host stops: peers that do not close get less patience from now on. */
 void flow_loop_drain(struct flow_loop *loop);
 
-/* Takes the fast path with bev, which owns no descriptor (no CLOSE_ON_FREE).
-   Returns 0 or -1. */
+/*
+ * Takes the fast path with bev, a socket's without BEV_OPT_CLOSE_ON_FREE that
+ * has not been enabled yet. The descriptor is the flow's from now on. Returns
+ * 0, or -1 without memory: then it is not.
+ */
 int flow_init(struct flow *flow, struct flow_loop *loop,
     struct bufferevent *bev) BEVHOST_MUST_CHECK;
 
-/*
- * Around the handler's read callback: reads on what the socket has beyond
- * libevent's 4096 bytes; notes what the handler left. top_up returns 0, or
- * the errno of a read that failed, to be reported after the callback.
- */
-int flow_top_up(struct flow *flow);
-void flow_read_done(struct flow *flow);
-
-/* The peer has sent its last byte. */
-void flow_set_eof(struct flow *flow);
-
 /* 0 turns back-pressure off. */
 void flow_set_write_watermark(struct flow *flow, size_t bytes);
+
+/* The bufferevent's event callback saw the end of the input. */
+void flow_set_eof(struct flow *flow);
 
 /*
  * Sends what is owed, shuts the write side, reads what still comes for a
