@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What end-to-end tests share: a running bevhost, and results as TAP."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import unittest
+
+BEVHOST = os.environ.get("BEVHOST", "bevhost")
+PLUGINS = os.environ.get("BEVHOST_TEST_PLUGINS", "tests/plugins/.libs")
+# Words before the program: a valgrind, say. Slows everything down.
+UNDER = os.environ.get("BEVHOST_UNDER", "").split()
+# How long a condition may take on a busy machine before a test fails.
+PATIENCE = 60.0
+
+
+def plugin(name):
+    """The path of one of the test plugins."""
+    return os.path.join(PLUGINS, name + ".so")
+
+
+def wait_for(condition, what, patience=PATIENCE):
+    """Polls until condition() is true, and returns its value."""
+    end = time.monotonic() + patience
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain for " + what)
+        time.sleep(0.005)
+
+
+def run(*arguments, **options):
+    """Runs bevhost to its end: (status, stdout, stderr)."""
+    done = subprocess.run([*UNDER, BEVHOST, *arguments], timeout=PATIENCE,
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, errors="replace", **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Server:
+    """A bevhost that serves until the end of the `with`.
+
+    Server("greeting", "text=Hi"): with one listener on a free port of
+    127.0.0.1 unless listen=[...] says otherwise ([] gives none).
+    """
+
+    def __init__(self, *words, listen=("127.0.0.1:0",), options=(),
+                 stdout=subprocess.DEVNULL, env=None, **popen):
+        listeners = [option for address in listen
+                     for option in ("-l", address)]
+        reader, writer = os.pipe()
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [*UNDER, BEVHOST, "--no-master", f"--ready-fd={writer}",
+             *options, *listeners, *words],
+            stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.log,
+            pass_fds=[writer, *popen.pop("pass_fds", ())],
+            env={**os.environ, **(env or {})}, **popen)
+        os.close(writer)
+        with os.fdopen(reader) as ready:
+            self.addresses = ready.read().split()
+        if not self.addresses:
+            status = self.process.wait()
+            raise AssertionError(
+                f"bevhost ended with {status}: {self.stderr()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.log.close()
+
+    def stderr(self):
+        """All that it has said so far."""
+        return os.pread(self.log.fileno(), 1 << 24, 0).decode(
+            errors="replace")
+
+    def wait_log(self, text):
+        """Waits until the log contains text, and returns the log."""
+        wait_for(lambda: text in self.stderr(), f"{text!r} in the log")
+        return self.stderr()
+
+    def connect(self, index=0, timeout=PATIENCE):
+        """A socket to the listener with this index."""
+        address = self.addresses[index]
+        if address.startswith("unix:"):
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(timeout)
+            connection.connect(address[5:].replace("@", "\0", 1))
+            return connection
+        host, port = address.rsplit(":", 1)
+        return socket.create_connection((host.strip("[]"), int(port)),
+                                        timeout)
+
+    def kill(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        """Sends a signal and returns the exit status."""
+        self.kill(number)
+        return self.process.wait(PATIENCE)
+
+
+def receive_all(connection):
+    """Everything until end of file."""
+    chunks = []
+    while True:
+        chunk = connection.recv(1 << 16)
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+
+
+def receive_exactly(connection, count):
+    """count bytes, or fewer when the peer ends."""
+    data = b""
+    while len(data) < count:
+        chunk = connection.recv(count - len(data))
+        if not chunk:
+            break
+        data += chunk
+    return data
+
+
+class TapResult(unittest.TestResult):
+    """Prints each result as it comes, for the TAP driver."""
+
+    def __init__(self):
+        super().__init__()
+        self.number = 0
+
+    def line(self, word, test, rest=""):
+        self.number += 1
+        name = test.id().split(".", 1)[1] if "." in test.id() else test.id()
+        print(f"{word} {self.number} - {name}{rest}", flush=True)
+
+    def addSuccess(self, test):
+        self.line("ok", test)
+
+    def addSkip(self, test, reason):
+        self.line("ok", test, f" # SKIP {reason}")
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.line("not ok", test)
+        for text in traceback.format_exception(*err):
+            for line in text.rstrip().splitlines():
+                print("# " + line, flush=True)
+
+    addError = addFailure
+
+
+def main():
+    """Runs the tests of the calling script, or those named as words."""
+    loader = unittest.defaultTestLoader
+    module = sys.modules["__main__"]
+    suite = (loader.loadTestsFromNames(sys.argv[1:], module)
+             if sys.argv[1:] else loader.loadTestsFromModule(module))
+    result = TapResult()
+    print(f"1..{suite.countTestCases()}", flush=True)
+    suite.run(result)
+    sys.exit(0 if result.wasSuccessful() else 1)

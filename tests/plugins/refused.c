@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Plugins that are to be refused, one for each REFUSED_* that is defined.
+ */
+#include <bevhost/plugin.h>
+
+/* Each variant breaks one thing. */
+#if defined(REFUSED_API)
+#define REFUSED_CHANGE plugin->api_version = 99
+#endif
+#if defined(REFUSED_LIBEVENT)
+#define REFUSED_CHANGE plugin->libevent_version = 0x02020000
+#endif
+#if defined(REFUSED_LONGER)
+#define REFUSED_CHANGE plugin->struct_size = sizeof(refused), refused.later = plugin
+#endif
+#if defined(REFUSED_SHORT)
+#define REFUSED_CHANGE plugin->struct_size = 16
+#endif
+#if defined(REFUSED_NAME)
+#define REFUSED_CHANGE plugin->name = "Bad Name"
+#endif
+#if defined(REFUSED_MODEL)
+#define REFUSED_CHANGE plugin->read = NULL
+#endif
+#if defined(REFUSED_RESERVED)
+#define REFUSED_CHANGE plugin->reserved[3] = (void (*)(void))refused_read
+#endif
+#if defined(REFUSED_NULL)
+#define REFUSED_CHANGE plugin = NULL
+#endif
+#if defined(REFUSED_BARE)
+#define REFUSED_PARAM .type = BEVHOST_PARAM_INT
+#endif
+#if defined(REFUSED_PARAM_TYPE)
+#define REFUSED_PARAM .type = 77
+#endif
+#if defined(REFUSED_PARAM_DEFAULT)
+#define REFUSED_PARAM .type = BEVHOST_PARAM_INT, .value = "7", .min = 1, .max = 5
+#endif
+#if defined(REFUSED_PARAM_FIELD)
+#define REFUSED_PARAM .type = BEVHOST_PARAM_INT, .field = { 0, 4 }
+#endif
+#if defined(REFUSED_PARAM_CHOICES)
+#define REFUSED_PARAM .type = BEVHOST_PARAM_ENUM, .choices = refused_none
+#endif
+#if defined(REFUSED_PARAM_SIZE)
+#define REFUSED_PARAM .type = BEVHOST_PARAM_INT
+#define REFUSED_CHANGE plugin->param_size = 12
+#endif
+#if defined(LONGER_ZERO)
+#define REFUSED_CHANGE plugin->struct_size = sizeof(refused)
+#endif
+
+static void
+refused_read(struct bufferevent *bev, void *state)
+{
+	(void)bev;
+	(void)state;
+}
+
+#if defined(REFUSED_PARAM)
+static const char *const refused_none[] = { NULL };
+static const struct bevhost_param refused_params[] = {
+	{ .name = "x", REFUSED_PARAM },
+	{ .name = NULL },
+};
+#endif
+
+struct refused_longer {
+	struct bevhost_plugin plugin;
+	void *later;
+};
+
+static struct refused_longer refused = {
+	.plugin = {
+		.struct_size = sizeof(struct bevhost_plugin),
+		.api_version = BEVHOST_API_VERSION,
+		.libevent_version = EVENT__NUMERIC_VERSION,
+		.param_size = sizeof(struct bevhost_param),
+		.name = "refused",
+		.read = refused_read,
+#if defined(REFUSED_PARAM)
+		.params = refused_params,
+#endif
+#if defined(REFUSED_BARE)
+		.bare_param = "nothing",
+#endif
+	},
+};
+
+BEVHOST_EXPORT struct bevhost_plugin *bevhost_plugin_init(void);
+
+struct bevhost_plugin *
+bevhost_plugin_init(void)
+{
+	struct bevhost_plugin *plugin = &refused.plugin;
+
+#if defined(REFUSED_PARAM)
+	(void)refused_none;
+#endif
+#if defined(REFUSED_CHANGE)
+	REFUSED_CHANGE;
+#endif
+	return plugin;
+}
