@@ -337,6 +337,7 @@ flow_finish(struct flow *flow)
 	bufferevent_setfd(flow->bev, -1);
 	close(flow->fd);
 	flow->fd = -1;
+	flow->listed = 0;
 	flow->loop->on_closed(flow);
 }
 
@@ -391,16 +392,23 @@ flow_linger(struct flow *flow)
 		flow_set_deadline(flow, flow->loop->linger_timeout);
 }
 
-/* One look at a closing flow: what is the next thing to wait for? */
+/*
+ * One look at a closing flow: what is the next thing to wait for? It stays
+ * marked as listed meanwhile, since what it causes is seen here at once, and
+ * a flow that is freed must not be on the list.
+ */
 static void
 flow_close_step(struct flow *flow)
 {
 	if (!flow->dead)
 		flow_close_flush(flow);
+	if (!flow->dead && flow_owed(flow) == 0 && !flow->eof &&
+	    !flow->lingering)
+		flow_linger(flow);
 	if (flow->dead || (flow->eof && flow_owed(flow) == 0))
 		flow_finish(flow);
-	else if (flow_owed(flow) == 0 && !flow->lingering)
-		flow_linger(flow);
+	else
+		flow->listed = 0;
 }
 
 void
@@ -473,13 +481,15 @@ flow_on_turn(evutil_socket_t fd, short what, void *arg)
 	while (flow != NULL) {
 		struct flow *next = flow->next;
 
-		flow->listed = 0;
-		if (flow->finished)
-			loop->on_closed(flow);
-		else if (flow->closing)
+		if (flow->closing && !flow->finished) {
 			flow_close_step(flow);
-		else
-			flow_flush(flow);
+		} else {
+			flow->listed = 0;
+			if (flow->finished)
+				loop->on_closed(flow);
+			else
+				flow_flush(flow);
+		}
 		flow = next;
 	}
 }

@@ -74,7 +74,7 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_unused):
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
