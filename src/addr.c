@@ -182,7 +182,7 @@ addr_text_unix(
 char *
 addr_text(const struct sockaddr *sa, socklen_t len, char *buf, size_t size)
 {
-	char host[INET6_ADDRSTRLEN] = "?";
+	char host[NI_MAXHOST] = "?";
 	const struct sockaddr_in *in = (const void *)sa;
 	const struct sockaddr_in6 *in6 = (const void *)sa;
 
@@ -192,7 +192,9 @@ addr_text(const struct sockaddr *sa, socklen_t len, char *buf, size_t size)
 		snprintf(buf, size, "%s:%u", host, ntohs(in->sin_port));
 		break;
 	case AF_INET6:
-		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		/* With the zone of a link-local address. */
+		getnameinfo(sa, len, host, sizeof(host), NULL, 0,
+		    NI_NUMERICHOST);
 		snprintf(buf, size, "[%s]:%u", host, ntohs(in6->sin6_port));
 		break;
 	case AF_UNIX:

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -119,13 +120,29 @@ command_start(struct command *command, const char *text,
 	return 0;
 }
 
+/* Asks, and after two seconds makes sure. */
+static void
+command_end(pid_t pid)
+{
+	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	int tries;
+
+	kill(pid, SIGTERM);
+	for (tries = 0; tries < 200; tries++) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
 void
 command_clear(struct command *command)
 {
 	if (command->pid > 0) {
-		kill(command->pid, SIGTERM);
-		while (waitpid(command->pid, NULL, 0) < 0 && errno == EINTR)
-			continue;
+		command_end(command->pid);
 		command->pid = 0;
 		command->status = 128 + SIGTERM;
 	}

@@ -17,6 +17,7 @@ struct describe_list {
 	const struct plugin_dirs *dirs;
 	char seen[256][64]; /* a name in a nearer folder hides this one */
 	int seen_count;
+	int failed; /* a file was refused, and the log said why */
 };
 
 static struct plugin *
@@ -42,8 +43,10 @@ describe_on_name(const char *name, const char *path, void *arg)
 	if (list->seen_count < 256)
 		snprintf(list->seen[list->seen_count++], 64, "%s", name);
 	plugin = describe_load(list->dirs, path);
-	if (plugin == NULL)
+	if (plugin == NULL) {
+		list->failed = 1;
 		return;
+	}
 	printf("%-20s %s\n", name,
 	    plugin->def.summary ? plugin->def.summary : "");
 	printf("%-20s %s\n", "", plugin->path);
@@ -57,7 +60,7 @@ describe_list(const struct plugin_dirs *dirs)
 
 	plugin_each(dirs, describe_on_name, &list);
 	if (list.seen_count > 0)
-		return 0;
+		return list.failed ? -1 : 0;
 	for (i = 0; i < dirs->count; i++)
 		log_write(BEVHOST_LOG_WARNING, NULL, "no plugin in %s",
 		    dirs->dirs[i]);

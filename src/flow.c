@@ -43,6 +43,10 @@
 /* libevent writes at most 16 KiB in one go unless told otherwise. */
 #define FLOW_WRITE_MAX (1024u * 1024)
 
+/* Why reading is paused. */
+#define FLOW_PAUSED_OUTPUT 1u /* until the output shrinks */
+#define FLOW_PAUSED_INPUT  2u /* until the handler takes some */
+
 /* A peer that takes this much before the flush deadline earns another. */
 #define FLOW_FLUSH_STEP (64u * 1024)
 
@@ -164,17 +168,20 @@ flow_flush(struct flow *flow)
  * bufferevent_enable puts it back, be it ours or the handler's.
  */
 static void
-flow_pause(struct flow *flow)
+flow_pause(struct flow *flow, unsigned why)
 {
-	flow->paused = 1;
+	flow->paused |= why & 3;
 	event_del(&flow->bev->ev_read);
 }
 
 static void
-flow_resume(struct flow *flow)
+flow_resume(struct flow *flow, unsigned why)
 {
-	flow->paused = 0;
-	if (bufferevent_get_enabled(flow->bev) & EV_READ)
+	if (!(flow->paused & why))
+		return;
+	flow->paused &= ~why & 3;
+	if (flow->paused == 0 &&
+	    (bufferevent_get_enabled(flow->bev) & EV_READ))
 		bufferevent_enable(flow->bev, EV_READ);
 }
 
@@ -197,9 +204,9 @@ flow_on_output(
 		/* Again, if the handler's enable has ended the pause. */
 		if (flow->write_watermark != 0 &&
 		    len > flow->write_watermark && !flow->closing)
-			flow_pause(flow);
+			flow_pause(flow, FLOW_PAUSED_OUTPUT);
 	} else if (flow->paused && len <= flow->write_watermark / 2) {
-		flow_resume(flow);
+		flow_resume(flow, FLOW_PAUSED_OUTPUT);
 	}
 }
 
@@ -209,10 +216,10 @@ flow_set_write_watermark(struct flow *flow, size_t bytes)
 	size_t owed = flow_owed(flow);
 
 	flow->write_watermark = bytes;
-	if (flow->paused && (bytes == 0 || owed <= bytes / 2))
-		flow_resume(flow);
-	else if (!flow->paused && bytes != 0 && owed > bytes)
-		flow_pause(flow);
+	if (bytes == 0 || owed <= bytes / 2)
+		flow_resume(flow, FLOW_PAUSED_OUTPUT);
+	else if (owed > bytes)
+		flow_pause(flow, FLOW_PAUSED_OUTPUT);
 }
 
 /* Reading */
@@ -275,16 +282,34 @@ flow_read_in_place(struct flow *flow, struct evbuffer *input, size_t room)
 	return evbuffer_commit_space(input, vectors, count) < 0 ? -1 : len;
 }
 
-/* The handler lets input pile up: libevent's watermark holds it. */
 static void
-flow_check_input(struct flow *flow, const struct evbuffer *input)
+flow_on_input(
+    struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
-	struct bufferevent *bev = flow->bev;
+	struct flow *flow = arg;
 
-	if (evbuffer_get_length(input) >= FLOW_INPUT_MAX &&
-	    bev->wm_read.high == 0 && bev->wm_read.low < FLOW_INPUT_MAX)
-		bufferevent_setwatermark(
-		    bev, EV_READ, bev->wm_read.low, FLOW_INPUT_MAX);
+	if (info->n_deleted > 0 && flow->paused &&
+	    evbuffer_get_length(input) <= FLOW_INPUT_MAX / 2)
+		flow_resume(flow, FLOW_PAUSED_INPUT);
+}
+
+/*
+ * The handler lets input pile up: it is held until the handler takes some.
+ * (libevent's watermark would call the handler again and again.)
+ */
+static void
+flow_check_input(struct flow *flow, struct evbuffer *input)
+{
+	if (evbuffer_get_length(input) < FLOW_INPUT_MAX || flow->closing ||
+	    flow->bev->wm_read.low > FLOW_INPUT_MAX / 2)
+		return;
+	if (!flow->holds_input &&
+	    evbuffer_add_cb(input, flow_on_input, flow) == NULL) {
+		flow_report_error(flow, BEV_EVENT_READING, ENOMEM);
+		return;
+	}
+	flow->holds_input = 1;
+	flow_pause(flow, FLOW_PAUSED_INPUT);
 }
 
 static void

@@ -43,7 +43,8 @@ struct flow {
 	unsigned listed : 1;	/* the turn will look at it */
 	unsigned watched : 1;	/* epoll tells when it can be written */
 	unsigned large : 1;	/* the last read was: read in place */
-	unsigned paused : 1;	/* reading waits for the output to shrink */
+	unsigned paused : 2;	/* why reading waits: FLOW_PAUSED_* */
+	unsigned holds_input : 1; /* the input has our callback */
 	unsigned eof : 1;	/* the peer has sent its last byte */
 	unsigned closing : 1;	/* flow_close() was called */
 	unsigned lingering : 1; /* all is sent, our end is shut */

@@ -134,24 +134,42 @@ main_say_listening(const struct main_host *host)
 		    instance_name(host->listeners[i].instance));
 }
 
+/* The number of a standard descriptor must not become a connection's. */
+static void
+main_close_fd(int fd)
+{
+	int null;
+
+	if (fd > STDERR_FILENO) {
+		close(fd);
+		return;
+	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, fd);
+		close(null);
+	}
+}
+
 static int
 main_write_ready(const struct main_host *host)
 {
 	char address[ADDR_TEXT_SIZE];
+	int fd = host->options.ready_fd, copy, i;
 	FILE *file;
-	int i;
 
-	if (host->options.ready_fd < 0)
+	if (fd < 0)
 		return 0;
-	file = fdopen(host->options.ready_fd, "w");
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	main_close_fd(fd);
+	file = copy >= 0 ? fdopen(copy, "w") : NULL;
 	for (i = 0; file != NULL && i < host->listener_count; i++)
 		fprintf(file, "%s\n",
 		    listener_text(
 			&host->listeners[i], address, sizeof(address)));
 	if (file != NULL && fclose(file) == 0)
 		return 0;
-	log_write(BEVHOST_LOG_ERROR, NULL, "--ready-fd=%d: %m",
-	    host->options.ready_fd);
+	log_write(BEVHOST_LOG_ERROR, NULL, "--ready-fd=%d: %m", fd);
 	return -1;
 }
 
@@ -160,7 +178,9 @@ main_on_command_end(void *arg)
 {
 	struct main_host *host = arg;
 
-	worker_stop(&host->worker);
+	/* A signal that ended the command may have reached us first. */
+	if (!host->worker.stopping)
+		worker_stop(&host->worker);
 }
 
 static int
@@ -197,7 +217,8 @@ main_serve_and_clean(struct main_host *host)
 		command_clear(&host->command);
 		status = status != 0 ? status : host->command.status;
 	}
-	worker_clear(&host->worker);
+	if (worker_clear(&host->worker) < 0)
+		return status;
 	for (i = 0; i < host->listener_count; i++)
 		listener_clear(&host->listeners[i]);
 	for (i = 0; i < host->instance_count; i++)

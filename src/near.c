@@ -5,6 +5,7 @@
  */
 #include "near.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ near_distance(const char *a, const char *b)
 	size_t a_len = strlen(a), b_len = strlen(b), i, j;
 
 	if (a_len > NEAR_MAX || b_len > NEAR_MAX)
-		return NEAR_MAX;
+		return UINT_MAX;
 	for (j = 0; j <= b_len; j++)
 		row[j] = (unsigned)j;
 	for (i = 1; i <= a_len; i++) {

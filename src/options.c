@@ -43,10 +43,12 @@ const char options_help[] =
     "  -q, --quiet              say only what goes wrong\n"
     "  -V, --version            print the version\n"
     "\n"
-    "Signals: TERM and INT stop it when what is owed has been sent; a second\n"
-    "one stops it at once.\n"
-    "Exit status: 0 stopped, 64 usage, 68 unknown host, 69 address in use,\n"
-    "77 no permission, 78 plugin or parameter refused, 71 no resources.\n"
+    "Signals: TERM, INT and HUP stop it when what is owed has been sent; a\n"
+    "second one stops it at once.\n"
+    "Exit status: 0 stopped, 64 usage, 68 unknown host, 69 address in use or\n"
+    "not to be had, 70 the loop failed, 71 no resources, 73 no file for a\n"
+    "socket, 74 output failed, 77 no permission, 78 plugin, its folder or a\n"
+    "parameter refused.\n"
     "\n"
     "Example: bevhost -l :7001 echo -l :7002 greeting text=Hi\n";
 
@@ -92,7 +94,7 @@ options_unknown(const char *word)
 {
 	struct near near = { .word = word + strspn(word, "-") };
 	const struct option *option;
-	char name[64], hint[96];
+	char name[64];
 	int abbreviates = 0;
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(near.word, "="),
@@ -106,9 +108,13 @@ options_unknown(const char *word)
 	if (strncmp(word, "--", 2) == 0 && abbreviates > 1)
 		log_write(BEVHOST_LOG_ERROR, NULL,
 		    "option '--%s' is ambiguous", name);
+	else if (strncmp(word, "--", 2) == 0 && near.best[0] != '\0')
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "unknown option '--%s', did you mean '--%s'?", name,
+		    near.best);
 	else if (strncmp(word, "--", 2) == 0)
-		log_write(BEVHOST_LOG_ERROR, NULL, "unknown option '--%s'%s",
-		    name, near_text(&near, hint, sizeof(hint)));
+		log_write(
+		    BEVHOST_LOG_ERROR, NULL, "unknown option '--%s'", name);
 	else
 		log_write(BEVHOST_LOG_ERROR, NULL, "unknown option '-%c'",
 		    optopt);
@@ -153,16 +159,20 @@ options_add_address(struct options_group *group, const char *text)
 static int
 options_add_port(struct options_group *group, const char *text)
 {
-	char address[32];
-	int status;
+	struct options_address *address =
+	    &group->addresses[group->address_count];
+	char whole[32];
+	const char *why;
 
-	snprintf(address, sizeof(address), "0.0.0.0:%s", text);
-	if (strlen(text) > 10 || strchr(text, ':') != NULL)
-		snprintf(address, sizeof(address), "0.0.0.0:?");
-	status = options_add_address(group, address);
-	if (status == 0)
-		group->addresses[group->address_count - 1].text = text;
-	return status;
+	snprintf(whole, sizeof(whole), "0.0.0.0:%s", text);
+	address->text = text;
+	if (strlen(text) > 5 || addr_parse(whole, &address->spec, &why) < 0) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "'%s' is no port: it is a number from 0 to 65535", text);
+		return -1;
+	}
+	group->address_count++;
+	return 0;
 }
 
 /* KEY=VALUE when what stands before the first '=' can be a key. */
@@ -183,8 +193,8 @@ options_add_word(struct options_group *group, const char *text)
 		word->value = text;
 	} else {
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "'%s' is neither KEY=VALUE nor follows a -l of its own: "
-		    "a second plugin needs a listener before it",
+		    "'%s' is not KEY=VALUE (a word without a key stands right "
+		    "after its plugin, and a second plugin after a -l)",
 		    text);
 		return options_try_help();
 	}
@@ -360,6 +370,14 @@ options_finish(struct options *options, int size)
 	}
 	if (last->plugin == NULL)
 		last->plugin = "greeting";
+	for (plugin = options->groups; plugin < last; plugin++)
+		if (plugin->address_count == 0) {
+			log_write(BEVHOST_LOG_ERROR, NULL,
+			    "plugin '%s' has no listener: with several "
+			    "plugins, each stands after its -l",
+			    plugin->plugin);
+			return options_try_help();
+		}
 	if (options->group_count == 1 && last->address_count == 0)
 		return options_add_address(last, "0.0.0.0:6000");
 	return 0;

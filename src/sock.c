@@ -36,6 +36,8 @@ sock_exit_status(int error)
 		return EX_UNAVAILABLE;
 	case EAFNOSUPPORT:
 		return EX_UNAVAILABLE;
+	case ENOTSOCK:
+		return EX_UNAVAILABLE;
 	case ENOENT:
 	case ENOTDIR:
 	case EROFS:
@@ -46,16 +48,23 @@ sock_exit_status(int error)
 }
 
 static const char *
-sock_hint(int error)
+sock_hint(const char *address, int error)
 {
+	int is_unix = strncmp(address, "unix:", 5) == 0;
+
 	switch (error) {
 	case EACCES:
 	case EPERM:
-		return "; ports below 1024 need CAP_NET_BIND_SERVICE, a path "
-		       "needs a writable directory";
+		return is_unix ? "; the folder must be writable"
+			       : "; ports below 1024 need CAP_NET_BIND_SERVICE";
+	case ENOTSOCK:
+		return "; a file that is no socket is there: remove it or take "
+		       "another path";
 	case EADDRINUSE:
-		return "; stop the server that has it, or take another with -l "
-		       "(port 0 takes a free one)";
+		return is_unix ? "; a living server has it: stop it, or take "
+				 "another path"
+			       : "; stop the server that has it, or take "
+				 "another with -l (port 0 takes a free one)";
 	case EADDRNOTAVAIL:
 		return "; no interface of this machine has it";
 	case EMFILE:
@@ -70,7 +79,7 @@ sock_fail(const char *address, int error)
 {
 	errno = error;
 	log_write(BEVHOST_LOG_ERROR, NULL, "cannot listen on %s: %m%s", address,
-	    sock_hint(error));
+	    sock_hint(address, error));
 	return -sock_exit_status(error);
 }
 
@@ -87,7 +96,7 @@ sock_remove_dead(const struct addr *addr)
 	if (lstat(addr->u.un.sun_path, &st) < 0)
 		return errno == ENOENT ? 0 : errno;
 	if (!S_ISSOCK(st.st_mode))
-		return EADDRINUSE;
+		return ENOTSOCK;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return errno;

@@ -98,8 +98,8 @@ worker_on_signal(evutil_socket_t signal_number, short what, void *arg)
 	struct worker *worker = arg;
 
 	(void)what;
-	log_write(BEVHOST_LOG_NOTICE, NULL, "%s: %s",
-	    signal_number == SIGTERM ? "SIGTERM" : "SIGINT",
+	log_write(BEVHOST_LOG_NOTICE, NULL, "SIG%s: %s",
+	    sigabbrev_np(signal_number),
 	    worker->stopping ? "stopping now" : "stopping");
 	worker_stop(worker);
 }
@@ -111,20 +111,27 @@ worker_on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (worker->stopping > 1) {
+		event_base_loopbreak(worker->base);
+		return;
+	}
 	log_write(BEVHOST_LOG_WARNING, NULL,
 	    "%zu connections did not finish in %d s: closing them",
 	    worker->conns.count, WORKER_DRAIN_MS / 1000);
-	conn_set_cut(&worker->conns);
+	worker_stop(worker);
 }
 
 void
 worker_stop(struct worker *worker)
 {
 	struct timeval drain = { .tv_sec = WORKER_DRAIN_MS / 1000 };
+	struct timeval cut = { .tv_sec = WORKER_CUT_MS / 1000 };
 	int i;
 
 	if (worker->stopping++ > 0) {
 		conn_set_cut(&worker->conns);
+		if (event_add(worker->deadline, &cut) < 0)
+			event_base_loopbreak(worker->base);
 		return;
 	}
 	for (i = 0; i < worker->listener_count; i++)
@@ -138,7 +145,7 @@ worker_stop(struct worker *worker)
 static int
 worker_init_events(struct worker *worker)
 {
-	static const int numbers[2] = { SIGTERM, SIGINT };
+	static const int numbers[3] = { SIGTERM, SIGINT, SIGHUP };
 	int i;
 
 	if (conn_set_init(
@@ -148,7 +155,7 @@ worker_init_events(struct worker *worker)
 	    evtimer_new(worker->base, worker_on_deadline, worker);
 	if (worker->deadline == NULL)
 		return -1;
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		worker->signals[i] = evsignal_new(
 		    worker->base, numbers[i], worker_on_signal, worker);
 		if (worker->signals[i] == NULL ||
@@ -202,17 +209,23 @@ worker_run(struct worker *worker)
 	return -1;
 }
 
-/* Brings every connection to its end, whatever state they are in. */
+/*
+ * Brings every connection to its end but those that are held. Close callbacks
+ * may write to other connections, so one pass may not be enough.
+ */
 static void
 worker_end_conns(struct worker *worker)
 {
+	int passes;
+
 	conn_set_cut(&worker->conns);
-	while (worker->conns.count > 0 &&
-	    event_base_loop(worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) == 0)
-		continue;
+	for (passes = 0; worker->conns.count > 0 && passes < 100; passes++)
+		event_base_loop(worker->base, EVLOOP_NONBLOCK);
+	/* What libevent finalises late needs one more. */
+	event_base_loop(worker->base, EVLOOP_NONBLOCK);
 }
 
-void
+int
 worker_clear(struct worker *worker)
 {
 	int i;
@@ -220,20 +233,25 @@ worker_clear(struct worker *worker)
 	for (i = 0; i < worker->listener_count; i++)
 		listener_clear(&worker->listeners[i]);
 	if (worker->base == NULL)
-		return;
-	if (worker->conns.loop.turn != NULL) {
+		return 0;
+	if (worker->conns.loop.turn != NULL)
 		worker_end_conns(worker);
-		/* What libevent finalises late needs one more pass. */
-		event_base_loop(worker->base, EVLOOP_NONBLOCK);
+	if (worker->conns.count > 0) {
+		log_write(BEVHOST_LOG_WARNING, NULL,
+		    "handlers hold %zu connections that have ended: leaving "
+		    "without them",
+		    worker->conns.count);
+		return -1;
 	}
 	for (i = 0; i < worker->instance_count; i++)
 		instance_stop(&worker->instances[i]);
 	conn_set_clear(&worker->conns);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		if (worker->signals[i] != NULL)
 			event_free(worker->signals[i]);
 	if (worker->deadline != NULL)
 		event_free(worker->deadline);
 	event_base_free(worker->base);
 	worker->base = NULL;
+	return 0;
 }

@@ -7,6 +7,7 @@
 #include "listener.h"
 
 #define WORKER_DRAIN_MS 30000
+#define WORKER_CUT_MS	1000
 
 struct worker {
 	struct event_base *base;
@@ -15,7 +16,7 @@ struct worker {
 	int instance_count;
 	struct listener *listeners; /* likewise */
 	int listener_count;
-	struct event *signals[2]; /* TERM, INT */
+	struct event *signals[3]; /* TERM, INT, HUP */
 	struct event *deadline;	  /* of a drain */
 	int stopping;
 	int ready; /* the base exists, all are started */
@@ -33,10 +34,17 @@ int worker_init(struct worker *worker, const char *method,
 /* Serves until it is stopped. Returns 0, or -1 having logged. */
 int worker_run(struct worker *worker);
 
-/* Accepts no more and drains; the second time, closes all at once. */
+/*
+ * Accepts no more and drains; the second time, closes all at once, and gives
+ * handlers that hold connections a second to release them.
+ */
 void worker_stop(struct worker *worker);
 
-/* Stops the instances, clears the listeners, ends the base. */
-void worker_clear(struct worker *worker);
+/*
+ * Stops the instances, clears the listeners, ends the base. Returns 0, or -1
+ * having logged that handlers still hold connections: then nothing that they
+ * may use has been freed, and the process should end.
+ */
+int worker_clear(struct worker *worker);
 
 #endif

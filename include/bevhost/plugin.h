@@ -200,8 +200,9 @@ const char *bevhost_instance_name(const struct bevhost_instance *instance);
 
 /*
  * Log. One line, no newline at its end; %m is strerror(errno), and errno is
- * kept. The host adds plugin and connection, and escapes what is not
- * printable.
+ * kept. The host adds the plugin whose callback runs and the connection, and
+ * escapes what is not printable. An event of the plugin's own runs without
+ * the host knowing: there, say whose line it is, or use bevhost_conn_log.
  */
 void bevhost_log(enum bevhost_level level, const char *format, ...)
     BEVHOST_PRINTF(2, 3);

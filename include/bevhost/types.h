@@ -49,7 +49,7 @@ enum bevhost_param_type {
 	BEVHOST_PARAM_STRING = 1, /* any text; min and max bound its length */
 	BEVHOST_PARAM_INT,	  /* decimal */
 	BEVHOST_PARAM_BOOL,	  /* on off, yes no, true false, 1 0 */
-	BEVHOST_PARAM_SIZE,	  /* bytes: 4096, 64k, 1M, 2G (powers of 1024) */
+	BEVHOST_PARAM_SIZE,	  /* bytes: 4096, 64k, 1M, 2G, 1T (of 1024) */
 	BEVHOST_PARAM_DURATION,	  /* 250ms, 30s, 5m, 2h, 1d; a unit is needed */
 	BEVHOST_PARAM_ENUM	  /* one of the words in choices */
 };

@@ -140,6 +140,7 @@ class TapResult(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.number = 0
+        self.failed_in_part = None
 
     def line(self, word, test, rest=""):
         self.number += 1
@@ -152,12 +153,25 @@ class TapResult(unittest.TestResult):
     def addSkip(self, test, reason):
         self.line("ok", test, f" # SKIP {reason}")
 
-    def addFailure(self, test, err):
-        super().addFailure(test, err)
-        self.line("not ok", test)
+    def explain(self, err):
         for text in traceback.format_exception(*err):
             for line in text.rstrip().splitlines():
                 print("# " + line, flush=True)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.line("not ok", test)
+        self.explain(err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is None:
+            return
+        if self.failed_in_part is not test:
+            self.line("not ok", test)
+        self.failed_in_part = test
+        print("# " + subtest.id(), flush=True)
+        self.explain(err)
 
     addError = addFailure
 

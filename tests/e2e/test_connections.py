@@ -160,6 +160,12 @@ class Peers(unittest.TestCase):
                     time.sleep(0.01)
             self.assertGreater(sent, 16 << 20)
             self.assertLess(memory(pid) - before, 40 << 20)
+            # And it rests.
+            start, cpu = time.monotonic(), cpu_seconds(pid)
+            time.sleep(0.5)
+            busy = ((cpu_seconds(pid) - cpu) /
+                    (time.monotonic() - start))
+            self.assertLess(busy, 0.05)
             connection.close()
 
     def test_one_byte_at_a_time(self):

@@ -336,6 +336,25 @@ class Stop(unittest.TestCase):
                          ["admit", "open", "read", "drain",
                           "later, closing", "released", "close drain"])
 
+    def test_what_is_held_for_ever_does_not_hold_the_stop(self):
+        calls = Calls()
+        with Server(plugin("lifecycle"), "log=" + calls.name,
+                    "act=hold-forever") as server:
+            with server.connect() as connection:
+                connection.sendall(b"x")
+                calls.wait("read")
+            calls.wait("event eof")
+            server.kill()
+            server.wait_log("SIGTERM: stopping")
+            server.kill()
+            self.assertEqual(server.process.wait(harness.PATIENCE), 0)
+            self.assertIn("handlers hold 1 connections", server.stderr())
+        self.assertNotIn("destroy", calls.all())
+
+    def test_hang_up_stops(self):
+        with Server("greeting") as server:
+            self.assertEqual(server.stop(signal.SIGHUP), 0)
+
     def test_without_drain_they_are_closed(self):
         with Server("greeting", options=("-v",)) as server:
             with server.connect() as connection:

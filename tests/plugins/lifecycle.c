@@ -213,6 +213,10 @@ lifecycle_hold(struct lifecycle_conn *own, struct bufferevent *bev)
 {
 	struct timeval soon = { .tv_usec = 200 * 1000 };
 
+	if (lifecycle_acts(own->self, "hold-forever")) {
+		bevhost_conn_hold(own->conn);
+		return;
+	}
 	if (own->later != NULL)
 		return;
 	own->later = evtimer_new(

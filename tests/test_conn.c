@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A connection for which the n-th allocation fails, for every n: it is
+ * served, refused or closed, nothing is left of it, and the next one is
+ * served. The linker puts our calloc and malloc before libc's.
+ */
+#include "conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+
+#include "log.h"
+#include "tap.h"
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+static long allocations, fail_at; /* 0: none */
+static int opened, closed;
+
+static int
+fails(void)
+{
+	if (fail_at == 0)
+		return 0;
+	return ++allocations == fail_at;
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	if (fails()) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __real_calloc(count, size);
+}
+
+static void *
+libevent_malloc(size_t size)
+{
+	return fails() ? NULL : malloc(size);
+}
+
+static void *
+libevent_realloc(void *old, size_t size)
+{
+	return fails() ? NULL : realloc(old, size);
+}
+
+static int
+on_open(void *self, struct bevhost_conn *conn, struct bufferevent *bev,
+    void **state)
+{
+	struct bevhost_timer *timer;
+
+	(void)self;
+	(void)bev;
+	(void)state;
+	timer = conn_timer_new(conn, NULL);
+	if (timer == NULL || conn_timer_start(timer, 100000) != 0)
+		return -1;
+	opened++;
+	return 0;
+}
+
+static void
+on_read(struct bufferevent *bev, void *state)
+{
+	(void)state;
+	if (bufferevent_write(bev, "answer", 6) < 0 ||
+	    evbuffer_drain(bufferevent_get_input(bev), 1) < 0)
+		conn_close(bevhost_conn_of(bev), BEVHOST_CLOSE_NOW,
+		    BEVHOST_REASON_HANDLER);
+	else
+		conn_close(bevhost_conn_of(bev), BEVHOST_CLOSE_FLUSH,
+		    BEVHOST_REASON_HANDLER);
+}
+
+static void
+on_close(void *state, enum bevhost_reason reason)
+{
+	(void)state;
+	ck_assert_int_ne(reason, BEVHOST_REASON_NONE);
+	closed++;
+}
+
+static void
+on_gone(void *arg)
+{
+	(void)arg;
+}
+
+/* One connection from accept to its end. Returns what the peer got. */
+static ssize_t
+serve_one(struct conn_set *set, struct bevhost_instance *instance, char *buf)
+{
+	struct sockaddr peer = { .sa_family = AF_UNIX };
+	ssize_t len = 0, more;
+	int fds[2], i;
+
+	ck_assert_int_eq(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	conn_accept(set, instance, fds[0], &peer, sizeof(peer.sa_family));
+	for (i = 0; i < 10; i++)
+		event_base_loop(set->loop.base, EVLOOP_NONBLOCK);
+	while ((more = read(fds[1], buf + len, 100 - (size_t)len)) > 0)
+		len += more;
+	close(fds[1]);
+	for (i = 0; i < 10; i++)
+		event_base_loop(set->loop.base, EVLOOP_NONBLOCK);
+	ck_assert_uint_eq(set->count, 0);
+	/* The descriptor is closed, whatever happened. */
+	ck_assert_int_eq(write(fds[0], "x", 1), -1);
+	ck_assert_int_eq(errno, EBADF);
+	ck_assert_int_eq(opened, closed);
+	return len;
+}
+
+START_TEST(any_allocation_may_fail)
+{
+	struct plugin plugin = {
+		.def = {
+			.name = "test",
+			.state_size = 32,
+			.open = on_open,
+			.read = on_read,
+			.close = on_close,
+		},
+	};
+	struct bevhost_instance instance;
+	struct event_base *base = event_base_new();
+	struct conn_set set;
+	char buf[100];
+	long n, failures = 0;
+
+	log_set_level(BEVHOST_LOG_ERROR);
+	ck_assert_int_eq(instance_init(&instance, &plugin), 0);
+	ck_assert_int_eq(conn_set_init(&set, base, on_gone, NULL), 0);
+	ck_assert_int_eq(serve_one(&set, &instance, buf), 6);
+	for (n = 1; n < 1000; n++) {
+		allocations = 0;
+		fail_at = n;
+		serve_one(&set, &instance, buf);
+		fail_at = 0;
+		if (allocations < n)
+			break;
+		failures++;
+		ck_assert_int_eq(serve_one(&set, &instance, buf), 6);
+		ck_assert_mem_eq(buf, "answer", 6);
+	}
+	ck_assert_int_gt(failures, 10);
+	ck_assert_int_lt(n, 1000);
+	conn_set_clear(&set);
+	instance_clear(&instance);
+	event_base_free(base);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("conn");
+	TCase *tcase = tcase_create("conn");
+
+	event_set_mem_functions(libevent_malloc, libevent_realloc, free);
+	tcase_add_test(tcase, any_allocation_may_fail);
+	suite_add_tcase(suite, tcase);
+	return tap_run(suite);
+}
