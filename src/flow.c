@@ -270,6 +270,13 @@ flow_read_in_place(struct flow *flow, struct evbuffer *input, size_t room)
 		errno = ENOMEM;
 		return -1;
 	}
+	/* There may be more room than was asked for. */
+	if (vectors[0].iov_len >= room) {
+		vectors[0].iov_len = room;
+		count = 1;
+	} else if (count == 2 && vectors[1].iov_len > room - vectors[0].iov_len) {
+		vectors[1].iov_len = room - vectors[0].iov_len;
+	}
 	len = readv(flow->fd, (struct iovec *)vectors, count);
 	if (len <= 0)
 		return len;
