@@ -12,10 +12,12 @@
  * Writing: libevent adds its write event to epoll when output appears and
  * takes it off when it is written: two system calls and a turn of the loop
  * for each answer. Here that event rests without a descriptor, so that adding
- * it costs nothing and only notes that libevent wants to write; the turn
- * event, which runs after the callbacks that are already waiting, then calls
- * libevent's own write callback. Only for what the socket did not take does
- * the event get its descriptor, and is libevent's own again.
+ * it costs nothing and only notes that libevent wants to write. What a read
+ * callback answers is written when it returns, while the socket is still in
+ * the processor's cache; what others write, at the end of the turn, when all
+ * callbacks that wait have run and their writes have come together. In both
+ * cases libevent's own write callback does it. Only for what the socket did
+ * not take does the event get its descriptor, and is libevent's own again.
  *
  * Closing: flush (reading goes on, so that the peer can get rid of its own),
  * then linger (our end is shut; unread input would turn the close into a
@@ -56,7 +58,7 @@ static event_callback_fn flow_libevent_read, flow_libevent_write;
 static struct evbuffer *
 flow_output(const struct flow *flow)
 {
-	return bufferevent_get_output(flow->bev);
+	return flow->bev->output;
 }
 
 static size_t
@@ -146,7 +148,7 @@ flow_watch(struct flow *flow)
 {
 	flow->watched = 1;
 	flow_assign_write(flow, flow->fd, flow_on_writable);
-	if ((bufferevent_get_enabled(flow->bev) & EV_WRITE) &&
+	if ((flow->bev->enabled & EV_WRITE) &&
 	    bufferevent_enable(flow->bev, EV_WRITE) < 0)
 		flow_report_error(flow, BEV_EVENT_WRITING, ENOMEM);
 }
@@ -157,7 +159,7 @@ flow_flush(struct flow *flow)
 {
 	if (flow->watched || flow_owed(flow) == 0)
 		return;
-	if (event_pending(&flow->bev->ev_write, EV_WRITE, NULL))
+	if (flow->bev->enabled & EV_WRITE)
 		flow_libevent_write(flow->fd, EV_WRITE, flow->bev);
 	if (!flow->dead && flow_owed(flow) > 0)
 		flow_watch(flow);
@@ -181,7 +183,7 @@ flow_resume(struct flow *flow, unsigned why)
 		return;
 	flow->paused &= ~why & 3;
 	if (flow->paused == 0 &&
-	    (bufferevent_get_enabled(flow->bev) & EV_READ))
+	    (flow->bev->enabled & EV_READ))
 		bufferevent_enable(flow->bev, EV_READ);
 }
 
@@ -199,7 +201,7 @@ flow_on_output(
 		if (info->orig_size == 0 && !flow->watched &&
 		    evutil_timerisset(&flow->bev->timeout_write))
 			event_del(&flow->bev->ev_write);
-		if (!flow->watched)
+		if (!flow->watched && !flow->reading)
 			flow_list(flow);
 		/* Again, if the handler's enable has ended the pause. */
 		if (flow->write_watermark != 0 &&
@@ -323,7 +325,7 @@ static void
 flow_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct flow *flow = arg;
-	struct evbuffer *input = bufferevent_get_input(flow->bev);
+	struct evbuffer *input = flow->bev->input;
 	size_t room = flow_read_room(flow, input);
 	ssize_t len;
 
@@ -337,7 +339,11 @@ flow_on_readable(evutil_socket_t fd, short what, void *arg)
 	evbuffer_freeze(input, 0);
 	if (len > 0) {
 		flow->large = len >= FLOW_READ_LARGE;
+		flow->reading = 1;
 		bufferevent_trigger(flow->bev, EV_READ, 0);
+		flow->reading = 0;
+		if (!flow->closing)
+			flow_flush(flow);
 		flow_check_input(flow, input);
 	} else if (len == 0) {
 		bufferevent_disable(flow->bev, EV_READ);
@@ -354,7 +360,7 @@ static void
 flow_finish(struct flow *flow)
 {
 	struct evbuffer *output = flow_output(flow);
-	struct evbuffer *input = bufferevent_get_input(flow->bev);
+	struct evbuffer *input = flow->bev->input;
 
 	flow->finished = 1;
 	if (flow->deadline != NULL)
@@ -404,7 +410,7 @@ flow_set_deadline(struct flow *flow, const struct timeval *timeout)
 static void
 flow_close_flush(struct flow *flow)
 {
-	if (!(bufferevent_get_enabled(flow->bev) & EV_WRITE) &&
+	if (!(flow->bev->enabled & EV_WRITE) &&
 	    bufferevent_enable(flow->bev, EV_WRITE) < 0)
 		flow_die(flow);
 	flow_flush(flow);
@@ -471,7 +477,7 @@ flow_set_eof(struct flow *flow)
 void
 flow_closing_read(struct flow *flow)
 {
-	struct evbuffer *input = bufferevent_get_input(flow->bev);
+	struct evbuffer *input = flow->bev->input;
 
 	evbuffer_drain(input, evbuffer_get_length(input));
 }

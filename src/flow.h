@@ -41,6 +41,7 @@ struct flow {
 	size_t owed; /* when the flush deadline was last set */
 	int fd;
 	unsigned listed : 1;	/* the turn will look at it */
+	unsigned reading : 1;	/* in its read callback: flushed after it */
 	unsigned watched : 1;	/* epoll tells when it can be written */
 	unsigned large : 1;	/* the last read was: read in place */
 	unsigned paused : 2;	/* why reading waits: FLOW_PAUSED_* */

@@ -30,8 +30,8 @@ refused(const char *text)
 	struct addr_spec spec;
 	const char *why = NULL;
 
-	ck_assert_msg(addr_parse(text, &spec, &why) == -1,
-	    "'%s' was accepted", text);
+	ck_assert_msg(
+	    addr_parse(text, &spec, &why) == -1, "'%s' was accepted", text);
 	ck_assert_ptr_nonnull(why);
 	return why;
 }
@@ -84,8 +84,8 @@ END_TEST
 START_TEST(port_that_is_no_number_is_refused)
 {
 	static const char *const texts[] = { ":", "h:", "h:http", "h:-1",
-		"h:+1", "h: 1", "h:1 ", "h:1x", "h:0x10", "h:1.0", "[::1]:",
-		"[::1]:x" };
+		"h:+1", "h: 1", "h:1 ", "h:1x", "h:0x10", "h:1.0",
+		"[::1]:", "[::1]:x" };
 	size_t i;
 
 	for (i = 0; i < COUNT(texts); i++)
@@ -101,8 +101,8 @@ START_TEST(address_without_a_port_is_refused)
 	size_t i;
 
 	for (i = 0; i < COUNT(texts); i++)
-		ck_assert_str_eq(refused(texts[i]),
-		    "the port is missing (HOST:PORT)");
+		ck_assert_str_eq(
+		    refused(texts[i]), "the port is missing (HOST:PORT)");
 }
 END_TEST
 
@@ -190,8 +190,8 @@ START_TEST(unix_path_of_107_bytes_is_the_longest)
 		ck_assert_str_eq(spec.path, text + 5);
 		text[5 + 107] = 'p';
 		text[5 + 108] = '\0';
-		ck_assert_str_eq(refused(text),
-		    "the unix path is longer than 107 bytes");
+		ck_assert_str_eq(
+		    refused(text), "the unix path is longer than 107 bytes");
 	}
 }
 END_TEST
@@ -223,8 +223,8 @@ resolved(const char *text)
 	struct addr addr;
 	const char *why = "";
 
-	ck_assert_msg(addr_resolve(&spec, &addr, 1, &why) == 1, "'%s': %s",
-	    text, why);
+	ck_assert_msg(
+	    addr_resolve(&spec, &addr, 1, &why) == 1, "'%s': %s", text, why);
 	return addr;
 }
 
@@ -277,8 +277,7 @@ START_TEST(abstract_name_begins_with_a_zero_byte_and_has_no_end)
 	struct addr addr = resolved("unix:@name");
 
 	ck_assert_int_eq(addr.u.sa.sa_family, AF_UNIX);
-	ck_assert_uint_eq(
-	    addr.len, offsetof(struct sockaddr_un, sun_path) + 5);
+	ck_assert_uint_eq(addr.len, offsetof(struct sockaddr_un, sun_path) + 5);
 	ck_assert_mem_eq(addr.u.un.sun_path, "\0name", 5);
 }
 END_TEST
@@ -303,10 +302,10 @@ START_TEST(longest_unix_paths_resolve_whole)
 }
 END_TEST
 
-/* Refused by the resolver itself: nothing is asked of the network. */
+/* Such a name fits into no question, so that none leaves the machine. */
 START_TEST(host_that_is_no_name_is_refused_with_a_reason)
 {
-	struct addr_spec spec = parsed("[::1::2]:80");
+	struct addr_spec spec = parsed("no..host:80");
 	struct addr addr;
 	const char *why = NULL;
 
@@ -326,10 +325,10 @@ START_TEST(localhost_is_loopback_addresses_each_but_once)
 
 	ck_assert_msg(count > 0, "localhost: %s", why);
 	for (i = 0; i < count; i++) {
-		addr_text(&addrs[i].u.sa, addrs[i].len, text[i],
-		    sizeof(text[i]));
+		addr_text(
+		    &addrs[i].u.sa, addrs[i].len, text[i], sizeof(text[i]));
 		ck_assert_msg(strncmp(text[i], "127.", 4) == 0 ||
-			strcmp(text[i], "[::1]:80") == 0,
+				  strcmp(text[i], "[::1]:80") == 0,
 		    "%s", text[i]);
 		for (j = 0; j < i; j++)
 			ck_assert_str_ne(text[i], text[j]);
@@ -348,8 +347,7 @@ START_TEST(nameless_unix_peer_is_printed_without_a_name)
 
 	for (i = 0; i < COUNT(lens); i++)
 		ck_assert_str_eq(
-		    addr_text(&addr.u.sa, lens[i], buf, sizeof(buf)),
-		    "unix:");
+		    addr_text(&addr.u.sa, lens[i], buf, sizeof(buf)), "unix:");
 }
 END_TEST
 
@@ -387,8 +385,8 @@ START_TEST(unknown_family_is_printed_as_its_number)
 	struct addr addr = { .u.sa.sa_family = AF_UNSPEC };
 	char buf[ADDR_TEXT_SIZE];
 
-	ck_assert_str_eq(addr_text(&addr.u.sa, sizeof(addr.u.sa), buf,
-			     sizeof(buf)),
+	ck_assert_str_eq(
+	    addr_text(&addr.u.sa, sizeof(addr.u.sa), buf, sizeof(buf)),
 	    "unknown:0");
 }
 END_TEST

@@ -44,8 +44,8 @@ static void
 check_refused(const void *bytes, size_t len, const char *expected)
 {
 	ck_assert_int_eq(checked(bytes, len), -1);
-	ck_assert_msg(strstr(why, expected) != NULL,
-	    "no \"%s\" in \"%s\"", expected, why);
+	ck_assert_msg(strstr(why, expected) != NULL, "no \"%s\" in \"%s\"",
+	    expected, why);
 }
 
 /*
@@ -64,8 +64,10 @@ object_needing(const char *library)
 {
 	const ElfW(Addr) names = offsetof(struct object, strings);
 	struct object object = {
-		.load = { .p_type = PT_LOAD, .p_flags = PF_R,
-		    .p_filesz = sizeof(object), .p_memsz = sizeof(object),
+		.load = { .p_type = PT_LOAD,
+		    .p_flags = PF_R,
+		    .p_filesz = sizeof(object),
+		    .p_memsz = sizeof(object),
 		    .p_align = 4096 },
 		.dynamic = { .p_type = PT_DYNAMIC,
 		    .p_offset = offsetof(struct object, entries),
@@ -78,8 +80,7 @@ object_needing(const char *library)
 	Dl_info info;
 
 	/* What this very program is for, so that all machines can test. */
-	ck_assert_int_ne(
-	    dladdr((void *)(uintptr_t)object_needing, &info), 0);
+	ck_assert_int_ne(dladdr((void *)(uintptr_t)object_needing, &info), 0);
 	memcpy(&object.header, info.dli_fbase, sizeof(object.header));
 	object.header.e_type = ET_DYN;
 	object.header.e_phoff = offsetof(struct object, load);
@@ -87,8 +88,7 @@ object_needing(const char *library)
 	object.header.e_phnum = 2;
 	object.header.e_shoff = 0;
 	object.header.e_shnum = 0;
-	snprintf(object.strings + 1, sizeof(object.strings) - 1, "%s",
-	    library);
+	snprintf(object.strings + 1, sizeof(object.strings) - 1, "%s", library);
 	return object;
 }
 
@@ -120,8 +120,8 @@ static size_t
 library_end(const unsigned char *bytes, size_t len)
 {
 	const ElfW(Ehdr) *header = (const void *)bytes;
-	size_t end = header->e_shoff +
-	    (size_t)header->e_shnum * header->e_shentsize;
+	size_t end =
+	    header->e_shoff + (size_t)header->e_shnum * header->e_shentsize;
 
 	ck_assert_uint_gt(end, sizeof(*header));
 	ck_assert_uint_le(end, len);
@@ -136,8 +136,8 @@ END_TEST
 
 START_TEST(text_is_refused)
 {
-	static const char *const texts[] = { "x", "\x7f", "\x7f" "EL",
-		"#!/bin/sh\nexit 0\n", "INPUT(libx.so)\n", "\x7f" "ELf....",
+	static const char *const texts[] = { "x", "\177", "\177EL",
+		"#!/bin/sh\nexit 0\n", "INPUT(libx.so)\n", "\177ELf....",
 		"!<arch>\n" };
 	size_t i;
 
@@ -206,9 +206,8 @@ START_TEST(library_cut_short_anywhere_is_refused)
 
 	end = library_end(bytes, len);
 	ck_assert_int_eq(write(fd, bytes, end), (ssize_t)end);
-	for (cut = end - 1; cut < end; cut -= cut > end - 200 || cut < 2000
-		 ? 1
-		 : 997) {
+	for (cut = end; cut > 0;) {
+		cut -= cut > end - 200 || cut <= 2000 ? 1 : 997;
 		ck_assert_int_eq(ftruncate(fd, (off_t)cut), 0);
 		ck_assert_msg(image_check(fd, why, sizeof(why)) == -1,
 		    "%zu bytes of %zu were accepted", cut, end);
@@ -249,7 +248,7 @@ END_TEST
 START_TEST(other_machine_is_refused_by_its_name)
 {
 	static const struct {
-		ElfW(Half) machine;
+		uint16_t machine;
 		const char *name;
 	} machines[] = {
 		{ EM_386, "i386" },
@@ -297,14 +296,14 @@ START_TEST(other_byte_order_is_refused)
 	int little = object.header.e_ident[EI_DATA] == ELFDATA2LSB;
 
 	object.header.e_ident[EI_DATA] = little ? ELFDATA2MSB : ELFDATA2LSB;
-	check_refused(&object, sizeof(object),
-	    little ? "big endian" : "little endian");
+	check_refused(
+	    &object, sizeof(object), little ? "big endian" : "little endian");
 }
 END_TEST
 
 START_TEST(what_is_no_shared_object_is_refused_with_the_remedy)
 {
-	static const ElfW(Half) types[] = { ET_NONE, ET_REL, ET_EXEC, ET_CORE,
+	static const uint16_t types[] = { ET_NONE, ET_REL, ET_EXEC, ET_CORE,
 		ET_LOPROC };
 	struct object object = object_needing("libc.so.6");
 	size_t i;
@@ -340,7 +339,7 @@ START_TEST(segment_table_that_makes_no_sense_is_refused)
 	object = object_needing("libc.so.6");
 	object.header.e_phoff = sizeof(object);
 	check_refused(&object, sizeof(object), "segment table lies beyond");
-	object.header.e_phoff = ~(ElfW(Off))0;
+	object.header.e_phoff = UINTPTR_MAX;
 	check_refused(&object, sizeof(object), "segment table lies beyond");
 }
 END_TEST
@@ -349,7 +348,7 @@ END_TEST
 START_TEST(segment_outside_the_file_is_refused)
 {
 	const ElfW(Off) end = sizeof(struct object);
-	const ElfW(Off) far = ~(ElfW(Off))0 - 4095;
+	const ElfW(Off) far = UINTPTR_MAX - 4095;
 	const struct {
 		ElfW(Off) offset, size;
 	} cases[] = {
@@ -382,7 +381,7 @@ START_TEST(section_table_outside_the_file_is_refused)
 	object.header.e_shnum = 1;
 	object.header.e_shoff = sizeof(object);
 	check_refused(&object, sizeof(object), "is truncated");
-	object.header.e_shoff = ~(ElfW(Off))0 - 8;
+	object.header.e_shoff = UINTPTR_MAX - 8;
 	ck_assert_int_eq(checked(&object, sizeof(object)), -1);
 }
 END_TEST
@@ -393,13 +392,29 @@ START_TEST(dynamic_section_outside_the_file_is_refused)
 
 	object.dynamic.p_offset = sizeof(object);
 	ck_assert_int_eq(checked(&object, sizeof(object)), -1);
-	object.dynamic.p_offset = ~(ElfW(Off))0 - 4095;
+	object.dynamic.p_offset = UINTPTR_MAX - 4095;
 	ck_assert_int_eq(checked(&object, sizeof(object)), -1);
 	object = object_needing("libc.so.6");
 	object.dynamic.p_filesz = sizeof(object);
 	ck_assert_int_eq(checked(&object, sizeof(object)), -1);
-	object.dynamic.p_filesz = ~(ElfW(Off))0;
+	object.dynamic.p_filesz = UINTPTR_MAX;
 	ck_assert_int_eq(checked(&object, sizeof(object)), -1);
+}
+END_TEST
+
+/* That is where the dynamic linker reads it, whatever the offset says. */
+START_TEST(dynamic_section_outside_the_segments_is_refused)
+{
+	struct object object = object_needing("libc.so.6");
+	const uintptr_t places[] = { sizeof(object), 1 << 30,
+		UINTPTR_MAX - 4095 };
+	size_t i;
+
+	for (i = 0; i < COUNT(places); i++) {
+		object.dynamic.p_vaddr = places[i];
+		ck_assert_msg(checked(&object, sizeof(object)) == -1,
+		    "row %zu was accepted", i);
+	}
 }
 END_TEST
 
@@ -413,8 +428,7 @@ START_TEST(second_libevent_is_refused_by_its_name)
 	for (i = 0; i < COUNT(libraries); i++) {
 		object = object_needing(libraries[i]);
 		check_refused(&object, sizeof(object), libraries[i]);
-		ck_assert_ptr_nonnull(
-		    strstr(why, "brings a second libevent"));
+		ck_assert_ptr_nonnull(strstr(why, "brings a second libevent"));
 	}
 }
 END_TEST
@@ -429,8 +443,8 @@ START_TEST(the_parts_of_libevent_are_welcome)
 
 	for (i = 0; i < COUNT(libraries); i++) {
 		object = object_needing(libraries[i]);
-		ck_assert_msg(checked(&object, sizeof(object)) == 0,
-		    "%s: %s", libraries[i], why);
+		ck_assert_msg(checked(&object, sizeof(object)) == 0, "%s: %s",
+		    libraries[i], why);
 	}
 }
 END_TEST
@@ -438,8 +452,8 @@ END_TEST
 START_TEST(names_outside_the_file_are_not_read)
 {
 	struct object object = object_needing("libevent.so");
-	const ElfW(Addr) places[] = { sizeof(object), ~(ElfW(Addr))0,
-		~(ElfW(Addr))0 - 4095, ~(ElfW(Addr))0 / 2 };
+	const uintptr_t places[] = { sizeof(object), UINTPTR_MAX,
+		UINTPTR_MAX - 4095, UINTPTR_MAX / 2 };
 	size_t i;
 
 	for (i = 0; i < COUNT(places); i++) {
@@ -522,6 +536,7 @@ add_headers(Suite *suite)
 	tcase_add_test(tcase, segment_outside_the_file_is_refused);
 	tcase_add_test(tcase, section_table_outside_the_file_is_refused);
 	tcase_add_test(tcase, dynamic_section_outside_the_file_is_refused);
+	tcase_add_test(tcase, dynamic_section_outside_the_segments_is_refused);
 	tcase_add_test(tcase, no_single_byte_of_the_headers_can_do_harm);
 	suite_add_tcase(suite, tcase);
 }

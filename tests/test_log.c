@@ -46,8 +46,7 @@ static const char *
 log_written(void)
 {
 	static char text[8192];
-	ssize_t len =
-	    recv(log_reader, text, sizeof(text) - 1, MSG_DONTWAIT);
+	ssize_t len = recv(log_reader, text, sizeof(text) - 1, MSG_DONTWAIT);
 
 	if (len < 0)
 		ck_assert_int_eq(errno, EAGAIN);
@@ -231,8 +230,8 @@ END_TEST
 START_TEST(no_byte_reaches_the_terminal_as_it_is)
 {
 	log_write(BEVHOST_LOG_ERROR, "p\x1b", "%s", "\x1b[31m\r\nbevhost: x\\");
-	ck_assert_str_eq(log_written(),
-	    "bevhost: p\\x1b: \\x1b[31m\\r\\nbevhost: x\\\n");
+	ck_assert_str_eq(
+	    log_written(), "bevhost: p\\x1b: \\x1b[31m\\r\\nbevhost: x\\\n");
 	ck_assert_str_eq(log_written(), "");
 }
 END_TEST
@@ -345,13 +344,12 @@ START_TEST(a_line_of_two_thousand_bytes_is_whole)
 }
 END_TEST
 
-static void
-write_by_list(enum bevhost_level level, const char *prefix, const char *format,
-    ...) BEVHOST_PRINTF(3, 4);
+static void write_by_list(enum bevhost_level level, const char *prefix,
+    const char *format, ...) BEVHOST_PRINTF(3, 4);
 
 static void
-write_by_list(enum bevhost_level level, const char *prefix, const char *format,
-    ...)
+write_by_list(
+    enum bevhost_level level, const char *prefix, const char *format, ...)
 {
 	va_list args;
 

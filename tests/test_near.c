@@ -183,7 +183,8 @@ main(void)
 	tcase_add_test(tcase, one_slip_of_the_finger_is_near);
 	tcase_add_test(tcase, a_third_of_the_letters_and_one_may_be_wrong);
 	tcase_add_test(tcase, a_word_with_no_letter_right_has_no_near_one);
-	tcase_add_test(tcase, nothing_is_offered_when_there_is_nothing_to_offer);
+	tcase_add_test(
+	    tcase, nothing_is_offered_when_there_is_nothing_to_offer);
 	tcase_add_test(tcase, the_nearest_wins_wherever_it_stands);
 	tcase_add_test(tcase, the_first_of_two_equally_near_wins);
 	tcase_add_test(tcase, long_words_are_near_to_nothing_else);

@@ -66,8 +66,8 @@ parse_heard(const char *const *words, char *heard, size_t size)
 	return status;
 }
 
-static void say(char *buf, size_t size, const char *format, ...)
-    BEVHOST_PRINTF(3, 4);
+static void
+say(char *buf, size_t size, const char *format, ...) BEVHOST_PRINTF(3, 4);
 
 /* Appends. */
 static void
@@ -115,8 +115,8 @@ check_groups(const struct grouped *cases, size_t count)
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		ck_assert_msg(parse_heard(cases[i].words, heard,
-				  sizeof(heard)) == 0,
+		ck_assert_msg(
+		    parse_heard(cases[i].words, heard, sizeof(heard)) == 0,
 		    "row %zu: %s", i, heard);
 		ck_assert_str_eq(heard, "");
 		ck_assert_str_eq(groups(buf, sizeof(buf)), cases[i].groups);
@@ -129,8 +129,7 @@ START_TEST(with_nothing_given_greeting_is_served_on_port_6000)
 	char buf[512];
 
 	ck_assert_int_eq(parse(nothing), 0);
-	ck_assert_str_eq(
-	    groups(buf, sizeof(buf)), "greeting(0.0.0.0:6000)");
+	ck_assert_str_eq(groups(buf, sizeof(buf)), "greeting(0.0.0.0:6000)");
 	ck_assert_uint_eq(options.groups[0].addresses[0].spec.port, 6000);
 	ck_assert_str_eq(options.groups[0].addresses[0].spec.host, "0.0.0.0");
 	ck_assert_int_eq(options.action, OPTIONS_SERVE);
@@ -261,14 +260,13 @@ END_TEST
 
 START_TEST(every_form_of_address_is_taken)
 {
-	static const char *const texts[] = { "127.0.0.1:80", ":80",
-		"[::1]:80", "unix:/run/socket", "unix:@name", "fd:3" };
+	static const char *const texts[] = { "127.0.0.1:80", ":80", "[::1]:80",
+		"unix:/run/socket", "unix:@name", "fd:3" };
 	size_t i;
 
 	for (i = 0; i < COUNT(texts); i++) {
 		ck_assert_int_eq(PARSE("-l", texts[i]), 0);
-		ck_assert_str_eq(
-		    options.groups[0].addresses[0].text, texts[i]);
+		ck_assert_str_eq(options.groups[0].addresses[0].text, texts[i]);
 	}
 }
 END_TEST
@@ -417,15 +415,14 @@ check_refused(const struct refused *cases, size_t count)
 	size_t i, j;
 
 	for (i = 0; i < count; i++) {
-		ck_assert_msg(parse_heard(cases[i].words, heard,
-				  sizeof(heard)) == -1,
+		ck_assert_msg(
+		    parse_heard(cases[i].words, heard, sizeof(heard)) == -1,
 		    "row %zu was accepted", i);
 		ck_assert_int_eq(strncmp(heard, "bevhost: ", 9), 0);
 		for (j = 0; j < 3 && cases[i].says[j] != NULL; j++)
-			ck_assert_msg(
-			    strstr(heard, cases[i].says[j]) != NULL,
-			    "row %zu: no \"%s\" in \"%s\"", i,
-			    cases[i].says[j], heard);
+			ck_assert_msg(strstr(heard, cases[i].says[j]) != NULL,
+			    "row %zu: no \"%s\" in \"%s\"", i, cases[i].says[j],
+			    heard);
 	}
 }
 
@@ -435,9 +432,9 @@ START_TEST(unknown_option_is_refused_by_its_name)
 		{ { "--nonsense" }, { "unknown option '--nonsense'" } },
 		{ { "--nonsense=1" }, { "unknown option '--nonsense'" } },
 		{ { "--listn=:1" }, { "unknown option '--listn'",
-					"did you mean 'listen'?" } },
+					"did you mean '--listen'?" } },
 		{ { "--plugin_dir=x" }, { "unknown option '--plugin_dir'",
-					    "did you mean 'plugin-dir'?" } },
+					    "did you mean '--plugin-dir'?" } },
 		{ { "-x" }, { "unknown option '-x'" } },
 		{ { "-vx" }, { "unknown option '-x'" } },
 		{ { "-v", "echo", "-z" }, { "unknown option '-z'" } },
@@ -624,8 +621,7 @@ START_TEST(option_of_any_length_is_refused)
 		memset(text, 'x', len);
 		memcpy(text, "--", 2);
 		text[len] = '\0';
-		ck_assert_int_eq(
-		    parse_heard(words, heard, sizeof(heard)), -1);
+		ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -1);
 		ck_assert_ptr_nonnull(
 		    strstr(heard, "unknown option '--xxxxxxxx"));
 		ck_assert_ptr_null(strstr(heard, "did you mean"));
@@ -637,19 +633,19 @@ END_TEST
 static int
 help_option(const char *line, char *word, size_t size)
 {
-	const char *dashes = strstr(line, "--");
+	const char *dashes = strstr(line, "--"), *value = "";
 	size_t len;
 
-	if (strncmp(line, "  ", 2) != 0 || dashes == NULL ||
-	    dashes > line + 6)
+	if (strncmp(line, "  ", 2) != 0 || dashes == NULL || dashes > line + 6)
 		return 0;
 	len = strcspn(dashes, "= \n");
-	snprintf(word, size, "%.*s%s", (int)len, dashes,
-	    dashes[len] != '=' ? ""
-		: strncmp(dashes, "--port", len) == 0 ? "=1"
-		: strncmp(dashes, "--listen", len) == 0 ? "=:1"
-		: strncmp(dashes, "--ready-fd", len) == 0 ? "=1"
-							  : "=epoll");
+	if (strncmp(dashes, "--listen=", 9) == 0)
+		value = "=:1";
+	else if (strncmp(dashes, "--event-method=", 15) == 0)
+		value = "=poll";
+	else if (dashes[len] == '=')
+		value = "=1";
+	snprintf(word, size, "%.*s%s", (int)len, dashes, value);
 	return 1;
 }
 

@@ -71,8 +71,8 @@ check_refused(const struct bevhost_param *param, const char *const *texts,
 		ck_assert_msg(param_parse(param, texts[i], &number, why,
 				  sizeof(why)) == -1,
 		    "'%s' was accepted", texts[i]);
-		ck_assert_msg(strcmp(why, expected) == 0, "'%s' %s", texts[i],
-		    why);
+		ck_assert_msg(
+		    strcmp(why, expected) == 0, "'%s' %s", texts[i], why);
 	}
 }
 
@@ -138,8 +138,8 @@ END_TEST
 
 START_TEST(other_words_are_no_booleans)
 {
-	static const char *const texts[] = { "", "2", "-1", "00", "y", "n",
-		"o", "on ", " off", "onoff", "enabled" };
+	static const char *const texts[] = { "", "2", "-1", "00", "y", "n", "o",
+		"on ", " off", "onoff", "enabled" };
 
 	check_refused(declared(BEVHOST_PARAM_BOOL), texts, COUNT(texts),
 	    "is not on or off");
@@ -213,8 +213,8 @@ START_TEST(no_size_or_duration_is_negative)
 		"-9223372036854775808" };
 	static const char *const durations[] = { "-1ms", "-30s", "-1d" };
 
-	check_refused(declared(BEVHOST_PARAM_SIZE), sizes, COUNT(sizes),
-	    "is negative");
+	check_refused(
+	    declared(BEVHOST_PARAM_SIZE), sizes, COUNT(sizes), "is negative");
 	check_refused(declared(BEVHOST_PARAM_DURATION), durations,
 	    COUNT(durations), "is negative");
 }
@@ -237,8 +237,8 @@ START_TEST(what_is_no_choice_is_refused_with_the_choices)
 	static const char *const texts[] = { "", "Red", "purple", "0",
 		"red, green" };
 
-	check_refused(declared(BEVHOST_PARAM_ENUM), texts + 2,
-	    COUNT(texts) - 2, "is not one of red, green, blue");
+	check_refused(declared(BEVHOST_PARAM_ENUM), texts + 2, COUNT(texts) - 2,
+	    "is not one of red, green, blue");
 	check_refused(declared(BEVHOST_PARAM_ENUM), texts, 1,
 	    "is not one of red, green, blue");
 	check_refused(declared(BEVHOST_PARAM_ENUM), texts + 1, 1,
@@ -278,9 +278,9 @@ START_TEST(the_ends_of_a_range_are_part_of_it)
 
 	for (i = 0; i < COUNT(ranges); i++)
 		for (j = 0; j < 3 && ranges[i].allowed[j] != NULL; j++)
-			ck_assert_msg(param_parse(&ranges[i].param,
-					  ranges[i].allowed[j], &number, why,
-					  sizeof(why)) == 0,
+			ck_assert_msg(
+			    param_parse(&ranges[i].param, ranges[i].allowed[j],
+				&number, why, sizeof(why)) == 0,
 			    "row %zu: '%s' %s", i, ranges[i].allowed[j], why);
 }
 END_TEST
@@ -306,8 +306,8 @@ START_TEST(a_range_is_written_in_the_largest_units_that_fit)
 	size_t i;
 
 	for (i = 0; i < COUNT(ranges); i++)
-		ck_assert_str_eq(param_range_text(&ranges[i].param, buf,
-				     sizeof(buf)),
+		ck_assert_str_eq(
+		    param_range_text(&ranges[i].param, buf, sizeof(buf)),
 		    ranges[i].range);
 }
 END_TEST
@@ -321,8 +321,8 @@ START_TEST(without_a_range_there_is_no_text)
 		if (types[i].type != BEVHOST_PARAM_ENUM)
 			ck_assert_str_eq(
 			    param_range_text(&types[i], buf, sizeof(buf)), "");
-	ck_assert_str_eq(param_range_text(declared(BEVHOST_PARAM_ENUM), buf,
-			     sizeof(buf)),
+	ck_assert_str_eq(
+	    param_range_text(declared(BEVHOST_PARAM_ENUM), buf, sizeof(buf)),
 	    "one of red, green, blue");
 }
 END_TEST
@@ -331,9 +331,9 @@ START_TEST(texts_never_exceed_their_buffers)
 {
 	static const char *const many[] = { "a-long-choice", "another-choice",
 		"the-last-choice", NULL };
-	struct bevhost_param param = { .name = "e",
-		.type = BEVHOST_PARAM_ENUM,
-		.choices = many };
+	struct bevhost_param param = {
+		.name = "e", .type = BEVHOST_PARAM_ENUM, .choices = many
+	};
 	char buf[96];
 	int64_t number;
 	size_t size;
@@ -355,9 +355,9 @@ END_TEST
 START_TEST(more_choices_than_fit_are_cut_not_overrun)
 {
 	static const char *many[400];
-	struct bevhost_param param = { .name = "e",
-		.type = BEVHOST_PARAM_ENUM,
-		.choices = many };
+	struct bevhost_param param = {
+		.name = "e", .type = BEVHOST_PARAM_ENUM, .choices = many
+	};
 	char why[PARAM_TEXT_SIZE];
 	int64_t number;
 	size_t i;
@@ -381,9 +381,8 @@ START_TEST(an_unknown_type_takes_nothing)
 
 	for (i = 0; i < COUNT(unknown); i++) {
 		param.type = unknown[i];
-		ck_assert_int_eq(param_parse(&param, "text", &number, why,
-				     sizeof(why)),
-		    -1);
+		ck_assert_int_eq(
+		    param_parse(&param, "text", &number, why, sizeof(why)), -1);
 	}
 }
 END_TEST
@@ -452,14 +451,14 @@ START_TEST(senseless_declarations_are_refused)
 		      .type = BEVHOST_PARAM_ENUM,
 		      .choices = no_choices },
 		    "is an enum without choices" },
-		{ { .name = "x", .type = BEVHOST_PARAM_INT, .min = 2,
+		{ { .name = "x",
+		      .type = BEVHOST_PARAM_INT,
+		      .min = 2,
 		      .max = 1 },
 		    "has a range of which nothing is part" },
 		{ { .name = "x", .type = BEVHOST_PARAM_INT, .min = 1 },
 		    "has a range of which nothing is part" },
-		{ { .name = "x",
-		      .type = BEVHOST_PARAM_INT,
-		      .field = { 0, 4 } },
+		{ { .name = "x", .type = BEVHOST_PARAM_INT, .field = { 0, 4 } },
 		    "has a field of 4 bytes: it must be int64_t" },
 		{ { .name = "x",
 		      .type = BEVHOST_PARAM_BOOL,
@@ -620,8 +619,7 @@ add_ranges(Suite *suite)
 
 	tcase_add_test(tcase, the_ends_of_a_range_are_part_of_it);
 	tcase_add_test(tcase, what_is_out_of_range_is_refused_with_the_range);
-	tcase_add_test(
-	    tcase, a_range_is_written_in_the_largest_units_that_fit);
+	tcase_add_test(tcase, a_range_is_written_in_the_largest_units_that_fit);
 	tcase_add_test(tcase, without_a_range_there_is_no_text);
 	tcase_add_test(tcase, texts_never_exceed_their_buffers);
 	tcase_add_test(tcase, more_choices_than_fit_are_cut_not_overrun);
