@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,9 +130,22 @@ addr_resolve_unix(const struct addr_spec *spec, struct addr *addr)
 	return 1;
 }
 
+/* /etc/hosts may have one twice: a second bind would fail. */
+static int
+addr_is_known(const struct addrinfo *ai, const struct addr *addrs, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (addrs[i].len == ai->ai_addrlen &&
+		    memcmp(&addrs[i].u, ai->ai_addr, ai->ai_addrlen) == 0)
+			return 1;
+	return 0;
+}
+
 int
-addr_resolve(const struct addr_spec *spec, struct addr *addrs, int max,
-    const char **why)
+addr_resolve(
+    const struct addr_spec *spec, struct addr *addrs, int max, const char **why)
 {
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC,
@@ -148,13 +162,15 @@ addr_resolve(const struct addr_spec *spec, struct addr *addrs, int max,
 	snprintf(port, sizeof(port), "%u", spec->port);
 	error = getaddrinfo(host, port, &hints, &list);
 	if (error != 0) {
-		*why = gai_strerror(error);
+		*why =
+		    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
 		return -1;
 	}
 	for (ai = list; ai != NULL && count < max; ai = ai->ai_next) {
 		struct addr *addr = &addrs[count];
 
-		if (ai->ai_addrlen > sizeof(addr->u))
+		if (ai->ai_addrlen > sizeof(addr->u) ||
+		    addr_is_known(ai, addrs, count))
 			continue;
 		memcpy(&addr->u, ai->ai_addr, ai->ai_addrlen);
 		addr->len = ai->ai_addrlen;
@@ -172,8 +188,8 @@ addr_text_unix(
 	int path_len = len > start ? (int)(len - start) : 0;
 
 	if (path_len > 0 && un->sun_path[0] == '\0')
-		snprintf(buf, size, "unix:@%.*s", path_len - 1,
-		    un->sun_path + 1);
+		snprintf(
+		    buf, size, "unix:@%.*s", path_len - 1, un->sun_path + 1);
 	else
 		snprintf(buf, size, "unix:%.*s", path_len, un->sun_path);
 	return buf;
@@ -193,8 +209,8 @@ addr_text(const struct sockaddr *sa, socklen_t len, char *buf, size_t size)
 		break;
 	case AF_INET6:
 		/* With the zone of a link-local address. */
-		getnameinfo(sa, len, host, sizeof(host), NULL, 0,
-		    NI_NUMERICHOST);
+		getnameinfo(
+		    sa, len, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
 		snprintf(buf, size, "[%s]:%u", host, ntohs(in6->sin6_port));
 		break;
 	case AF_UNIX:

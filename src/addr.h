@@ -21,7 +21,7 @@ struct addr_spec {
 	enum addr_kind kind;
 	char host[256]; /* "" means all addresses */
 	unsigned port;
-	char path[128]; /* longer than sun_path: the length is checked later */
+	char path[128]; /* fits into sun_path */
 	int fd;
 };
 
@@ -42,8 +42,8 @@ struct addr {
  * HOST:PORT, :PORT, [V6]:PORT, unix:/PATH, unix:@ABSTRACT, fd:N. Returns 0,
  * or -1 with *why set to static text that says what is wrong.
  */
-int addr_parse(const char *text, struct addr_spec *spec, const char **why)
-    BEVHOST_MUST_CHECK;
+int addr_parse(const char *text, struct addr_spec *spec,
+    const char **why) BEVHOST_MUST_CHECK;
 
 /*
  * The addresses of spec, at most max, a name in the order that getaddrinfo
@@ -54,7 +54,7 @@ int addr_resolve(const struct addr_spec *spec, struct addr *addrs, int max,
 
 /* 192.0.2.1:80, [2001:db8::1]:80, unix:/path, unix:@name or unix:. Returns
    buf. */
-char *addr_text(
-    const struct sockaddr *sa, socklen_t len, char *buf, size_t size);
+char *
+addr_text(const struct sockaddr *sa, socklen_t len, char *buf, size_t size);
 
 #endif

@@ -60,9 +60,8 @@ bevhost_conn_is_closing(const struct bevhost_conn *conn)
 }
 
 void
-bevhost_conn_set_callbacks(struct bevhost_conn *conn,
-    bufferevent_data_cb read, bufferevent_data_cb write,
-    bufferevent_event_cb event)
+bevhost_conn_set_callbacks(struct bevhost_conn *conn, bufferevent_data_cb read,
+    bufferevent_data_cb write, bufferevent_event_cb event)
 {
 	conn->handler.read = read;
 	conn->handler.write = write;

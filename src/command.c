@@ -26,7 +26,7 @@ command_reachable(const struct addr *bound)
 	    addr.u.in.sin_addr.s_addr == htonl(INADDR_ANY))
 		addr.u.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (addr.u.sa.sa_family == AF_INET6 &&
-	    IN6_IS_ADDR_UNSPECIFIED(&addr.u.in6.sin6_addr))
+		 IN6_IS_ADDR_UNSPECIFIED(&addr.u.in6.sin6_addr))
 		addr.u.in6.sin6_addr = in6addr_loopback;
 	return addr;
 }
@@ -42,8 +42,7 @@ command_set_environment(const struct addr *bound)
 		snprintf(port, sizeof(port), "%u", ntohs(addr.u.in.sin_port));
 	} else if (addr.u.sa.sa_family == AF_INET6) {
 		inet_ntop(AF_INET6, &addr.u.in6.sin6_addr, host, sizeof(host));
-		snprintf(port, sizeof(port), "%u",
-		    ntohs(addr.u.in6.sin6_port));
+		snprintf(port, sizeof(port), "%u", ntohs(addr.u.in6.sin6_port));
 	}
 	setenv("BEVHOST_HOST", host, 1);
 	setenv("BEVHOST_PORT", port, 1);
@@ -63,8 +62,8 @@ command_on_child(evutil_socket_t number, short what, void *arg)
 	    waitpid(command->pid, &status, WNOHANG) != command->pid)
 		return;
 	command->pid = 0;
-	command->status = WIFEXITED(status) ? WEXITSTATUS(status)
-					    : 128 + WTERMSIG(status);
+	command->status =
+	    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	command->on_end(command->arg);
 }
 
@@ -96,8 +95,7 @@ command_start(struct command *command, const char *text,
 	memset(command, 0, sizeof(*command));
 	command->on_end = on_end;
 	command->arg = arg;
-	command->child =
-	    evsignal_new(base, SIGCHLD, command_on_child, command);
+	command->child = evsignal_new(base, SIGCHLD, command_on_child, command);
 	if (command->child == NULL || event_add(command->child, NULL) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
 		    "cannot watch the command of --run: %m");

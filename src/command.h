@@ -10,7 +10,7 @@
 #include "addr.h"
 
 struct command {
-	pid_t pid; /* 0 when it has ended */
+	pid_t pid;  /* 0 when it has ended */
 	int status; /* exit status, 128 + signal when killed */
 	struct event *child;
 	void (*on_end)(void *arg);

@@ -26,7 +26,7 @@ conn_set_state(struct bevhost_conn *conn, enum conn_state state)
 {
 	/* Each state follows the one before it, but a conn may fail at once. */
 	assert(state == conn->state + 1u ||
-	    (conn->state == CONN_NEW && state == CONN_CLOSING));
+	       (conn->state == CONN_NEW && state == CONN_CLOSING));
 	conn->state = (unsigned char)state;
 }
 
@@ -51,7 +51,8 @@ conn_peer(const struct bevhost_conn *conn, socklen_t *len)
 int
 conn_fd(const struct bevhost_conn *conn)
 {
-	return conn->flow.bev != NULL ? bufferevent_getfd(conn->flow.bev) : conn->fd;
+	return conn->flow.bev != NULL ? bufferevent_getfd(conn->flow.bev)
+				      : conn->fd;
 }
 
 static void
@@ -140,7 +141,7 @@ conn_stop_timers(struct bevhost_conn *conn)
 {
 	struct bevhost_timer *timer;
 
-	LIST_FOREACH(timer, &conn->timers, entry)
+	LIST_FOREACH (timer, &conn->timers, entry)
 		event_del(timer->event);
 }
 
@@ -168,8 +169,8 @@ conn_on_closed(struct flow *flow)
 
 	if (conn->state == CONN_CLOSING) {
 		conn_set_state(conn, CONN_CLOSED);
-		conn_say(conn, BEVHOST_LOG_INFO, "closed: ",
-		    reason_name((enum bevhost_reason)conn->reason));
+		conn_say(conn, BEVHOST_LOG_INFO,
+		    "closed: ", reason_name((enum bevhost_reason)conn->reason));
 	}
 	if (conn->holds > 0)
 		return;
@@ -362,10 +363,10 @@ conn_set_drain(struct conn_set *set)
 	struct bevhost_conn *conn;
 
 	flow_loop_drain(&set->loop);
-	TAILQ_FOREACH(conn, &set->conns, entry)
+	TAILQ_FOREACH (conn, &set->conns, entry)
 		if (conn->state == CONN_OPEN && !handler_drain(&conn->handler))
-			conn_close(conn, BEVHOST_CLOSE_FLUSH,
-			    BEVHOST_REASON_DRAIN);
+			conn_close(
+			    conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_DRAIN);
 }
 
 void
@@ -373,6 +374,6 @@ conn_set_cut(struct conn_set *set)
 {
 	struct bevhost_conn *conn;
 
-	TAILQ_FOREACH(conn, &set->conns, entry)
+	TAILQ_FOREACH (conn, &set->conns, entry)
 		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_DRAIN);
 }

@@ -43,8 +43,8 @@ struct bevhost_conn {
 	LIST_HEAD(, bevhost_timer) timers;
 	uint64_t id;
 	unsigned holds;
-	int fd; /* before there is a bev, which has it then */
-	unsigned opened : 1; /* close is due */
+	int fd;		      /* before there is a bev, which has it then */
+	unsigned opened : 1;  /* close is due */
 	unsigned char state;  /* enum conn_state */
 	unsigned char reason; /* enum bevhost_reason */
 	union {
@@ -81,8 +81,8 @@ void conn_set_cut(struct conn_set *set);
 void conn_hold(struct bevhost_conn *conn);
 void conn_release(struct bevhost_conn *conn);
 
-const struct sockaddr *conn_peer(
-    const struct bevhost_conn *conn, socklen_t *len);
+const struct sockaddr *
+conn_peer(const struct bevhost_conn *conn, socklen_t *len);
 static inline int
 conn_is_closing(const struct bevhost_conn *conn)
 {

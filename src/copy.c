@@ -20,7 +20,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define COPY_PREFIX "bevhost-"
+#define COPY_PREFIX   "bevhost-"
+#define COPY_NAME_MAX 200 /* of NAME_MAX, and of what memfd_create takes */
 
 static char copy_dir[PATH_MAX]; /* "" until it is made */
 static unsigned copy_count;
@@ -62,9 +63,9 @@ copy_is_stale(const char *path, const char *name)
 		return 0;
 	pid = strtol(name + sizeof(COPY_PREFIX) - 1, &end, 10);
 	return pid > 0 && pid <= INT_MAX && *end == '-' &&
-	    lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-	    st.st_uid == geteuid() && kill((pid_t)pid, 0) < 0 &&
-	    errno == ESRCH;
+	       lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       st.st_uid == geteuid() && kill((pid_t)pid, 0) < 0 &&
+	       errno == ESRCH;
 }
 
 static void
@@ -171,6 +172,10 @@ copy_to_memory(int fd, const char *name, char *path, size_t size)
 int
 copy_make(int fd, const char *name, char *path, size_t size)
 {
+	size_t len = strlen(name);
+
+	if (len > COPY_NAME_MAX)
+		name += len - COPY_NAME_MAX;
 	if (copy_to_dir(fd, name, path, size) == 0)
 		return 0;
 	return copy_to_memory(fd, name, path, size);

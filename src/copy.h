@@ -12,8 +12,8 @@
  * end, and writes its path, unlike any other, to path. Returns 0, or -1 with
  * errno.
  */
-int copy_make(int fd, const char *name, char *path, size_t size)
-    BEVHOST_MUST_CHECK;
+int
+copy_make(int fd, const char *name, char *path, size_t size) BEVHOST_MUST_CHECK;
 
 /* Removes all that copy_make made. */
 void copy_remove_all(void);

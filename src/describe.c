@@ -47,8 +47,8 @@ describe_on_name(const char *name, const char *path, void *arg)
 		list->failed = 1;
 		return;
 	}
-	printf("%-20s %s\n", name,
-	    plugin->def.summary ? plugin->def.summary : "");
+	printf(
+	    "%-20s %s\n", name, plugin->def.summary ? plugin->def.summary : "");
 	printf("%-20s %s\n", "", plugin->path);
 }
 
@@ -167,8 +167,8 @@ describe_help_param(const struct bevhost_param *param)
 {
 	char range[PARAM_TEXT_SIZE], head[96];
 
-	snprintf(head, sizeof(head), "%s=%s", param->name,
-	    param_type_name(param));
+	snprintf(
+	    head, sizeof(head), "%s=%s", param->name, param_type_name(param));
 	printf("  %-24s %s\n", head, param->help ? param->help : "");
 	param_range_text(param, range, sizeof(range));
 	if (range[0] != '\0')

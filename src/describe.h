@@ -7,9 +7,9 @@
 
 /* Each returns 0, or -1 having logged. All print on standard output. */
 int describe_list(const struct plugin_dirs *dirs) BEVHOST_MUST_CHECK;
-int describe_dump(const struct plugin_dirs *dirs, const char *word)
-    BEVHOST_MUST_CHECK;
-int describe_help(const struct plugin_dirs *dirs, const char *word)
-    BEVHOST_MUST_CHECK;
+int describe_dump(
+    const struct plugin_dirs *dirs, const char *word) BEVHOST_MUST_CHECK;
+int describe_help(
+    const struct plugin_dirs *dirs, const char *word) BEVHOST_MUST_CHECK;
 
 #endif

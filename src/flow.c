@@ -182,8 +182,7 @@ flow_resume(struct flow *flow, unsigned why)
 	if (!(flow->paused & why))
 		return;
 	flow->paused &= ~why & 3;
-	if (flow->paused == 0 &&
-	    (flow->bev->enabled & EV_READ))
+	if (flow->paused == 0 && (flow->bev->enabled & EV_READ))
 		bufferevent_enable(flow->bev, EV_READ);
 }
 
@@ -204,8 +203,8 @@ flow_on_output(
 		if (!flow->watched && !flow->reading)
 			flow_list(flow);
 		/* Again, if the handler's enable has ended the pause. */
-		if (flow->write_watermark != 0 &&
-		    len > flow->write_watermark && !flow->closing)
+		if (flow->write_watermark != 0 && len > flow->write_watermark &&
+		    !flow->closing)
 			flow_pause(flow, FLOW_PAUSED_OUTPUT);
 	} else if (flow->paused && len <= flow->write_watermark / 2) {
 		flow_resume(flow, FLOW_PAUSED_OUTPUT);
@@ -264,8 +263,7 @@ static ssize_t
 flow_read_in_place(struct flow *flow, struct evbuffer *input, size_t room)
 {
 	struct evbuffer_iovec vectors[2];
-	int count = evbuffer_reserve_space(
-	    input, (ev_ssize_t)room, vectors, 2);
+	int count = evbuffer_reserve_space(input, (ev_ssize_t)room, vectors, 2);
 	ssize_t len;
 
 	if (count < 1) {
@@ -276,7 +274,8 @@ flow_read_in_place(struct flow *flow, struct evbuffer *input, size_t room)
 	if (vectors[0].iov_len >= room) {
 		vectors[0].iov_len = room;
 		count = 1;
-	} else if (count == 2 && vectors[1].iov_len > room - vectors[0].iov_len) {
+	} else if (count == 2 &&
+		   vectors[1].iov_len > room - vectors[0].iov_len) {
 		vectors[1].iov_len = room - vectors[0].iov_len;
 	}
 	len = readv(flow->fd, (struct iovec *)vectors, count);
@@ -400,8 +399,8 @@ static void
 flow_set_deadline(struct flow *flow, const struct timeval *timeout)
 {
 	if (flow->deadline == NULL)
-		flow->deadline = evtimer_new(
-		    flow->loop->base, flow_on_deadline, flow);
+		flow->deadline =
+		    evtimer_new(flow->loop->base, flow_on_deadline, flow);
 	if (flow->deadline == NULL || event_add(flow->deadline, timeout) < 0)
 		flow_die(flow);
 }
@@ -583,8 +582,7 @@ flow_loop_drain(struct flow_loop *loop)
 }
 
 int
-flow_init(
-    struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
+flow_init(struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
 {
 	*flow = (struct flow){
 		.bev = bev,

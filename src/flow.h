@@ -38,19 +38,19 @@ struct flow {
 	struct flow *next; /* on the loop's list */
 	size_t write_watermark;
 	struct event *deadline; /* of a closing flow */
-	size_t owed; /* when the flush deadline was last set */
+	size_t owed;		/* when the flush deadline was last set */
 	int fd;
-	unsigned listed : 1;	/* the turn will look at it */
-	unsigned reading : 1;	/* in its read callback: flushed after it */
-	unsigned watched : 1;	/* epoll tells when it can be written */
-	unsigned large : 1;	/* the last read was: read in place */
-	unsigned paused : 2;	/* why reading waits: FLOW_PAUSED_* */
+	unsigned listed : 1;	  /* the turn will look at it */
+	unsigned reading : 1;	  /* in its read callback: flushed after it */
+	unsigned watched : 1;	  /* epoll tells when it can be written */
+	unsigned large : 1;	  /* the last read was: read in place */
+	unsigned paused : 2;	  /* why reading waits: FLOW_PAUSED_* */
 	unsigned holds_input : 1; /* the input has our callback */
-	unsigned eof : 1;	/* the peer has sent its last byte */
-	unsigned closing : 1;	/* flow_close() was called */
-	unsigned lingering : 1; /* all is sent, our end is shut */
-	unsigned dead : 1;	/* no byte moves any more: close */
-	unsigned finished : 1;	/* the descriptor is closed */
+	unsigned eof : 1;	  /* the peer has sent its last byte */
+	unsigned closing : 1;	  /* flow_close() was called */
+	unsigned lingering : 1;	  /* all is sent, our end is shut */
+	unsigned dead : 1;	  /* no byte moves any more: close */
+	unsigned finished : 1;	  /* the descriptor is closed */
 };
 
 /*

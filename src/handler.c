@@ -42,8 +42,8 @@ handler_admit(const struct handler *handler, const struct bevhost_conn *conn)
 }
 
 int
-handler_open(struct handler *handler, struct bevhost_conn *conn,
-    struct bufferevent *bev)
+handler_open(
+    struct handler *handler, struct bevhost_conn *conn, struct bufferevent *bev)
 {
 	const struct bevhost_plugin *def = handler_def(handler);
 	const struct bevhost_instance *before;

@@ -16,24 +16,23 @@ struct handler {
 	bufferevent_event_cb event;
 };
 
-void handler_init(
-    struct handler *handler, const struct bevhost_instance *instance);
+void
+handler_init(struct handler *handler, const struct bevhost_instance *instance);
 
 /* 1 takes the connection. */
-int handler_admit(
-    const struct handler *handler, const struct bevhost_conn *conn);
+int
+handler_admit(const struct handler *handler, const struct bevhost_conn *conn);
 /* 0, or -1: then handler_close() is not called. */
 int handler_open(struct handler *handler, struct bevhost_conn *conn,
     struct bufferevent *bev) BEVHOST_MUST_CHECK;
 void handler_read(struct handler *handler, struct bufferevent *bev);
 void handler_write(struct handler *handler, struct bufferevent *bev);
 /* 0 when the plugin has no event callback. */
-int handler_event(
-    struct handler *handler, struct bufferevent *bev, short what);
+int handler_event(struct handler *handler, struct bufferevent *bev, short what);
 /* 0 when the plugin has no drain callback. */
 int handler_drain(struct handler *handler);
-void handler_timer(struct handler *handler, struct bevhost_conn *conn,
-    bevhost_timer_cb cb);
+void handler_timer(
+    struct handler *handler, struct bevhost_conn *conn, bevhost_timer_cb cb);
 /* The last call; frees what the host keeps for it. */
 void handler_close(struct handler *handler, enum bevhost_reason reason);
 

@@ -23,13 +23,13 @@ struct image {
 	int fd;
 	uint64_t size;
 	ElfW(Ehdr) header;
-	ElfW(Phdr) *segments;
+	ElfW(Phdr) * segments;
 	char *why;
 	size_t why_size;
 };
 
-static int image_say(struct image *image, const char *format, ...)
-    BEVHOST_PRINTF(2, 3);
+static int
+image_say(struct image *image, const char *format, ...) BEVHOST_PRINTF(2, 3);
 
 static int
 image_say(struct image *image, const char *format, ...)
@@ -42,6 +42,12 @@ image_say(struct image *image, const char *format, ...)
 	return -1;
 }
 
+static int
+image_has(const struct image *image, uint64_t offset, uint64_t len)
+{
+	return offset <= image->size && len <= image->size - offset;
+}
+
 /* Exactly len bytes of the file, or -1. */
 static int
 image_read(const struct image *image, void *buf, uint64_t len, uint64_t offset)
@@ -49,7 +55,7 @@ image_read(const struct image *image, void *buf, uint64_t len, uint64_t offset)
 	char *at = buf;
 	ssize_t n;
 
-	if (offset > image->size || len > image->size - offset)
+	if (!image_has(image, offset, len))
 		return -1;
 	while (len > 0) {
 		n = pread(image->fd, at, (size_t)len, (off_t)offset);
@@ -65,8 +71,7 @@ image_read(const struct image *image, void *buf, uint64_t len, uint64_t offset)
 }
 
 /* The header of the running program, which has the right kind. */
-static const ElfW(Ehdr) *
-image_own(void)
+static const ElfW(Ehdr) * image_own(void)
 {
 	Dl_info info;
 
@@ -112,14 +117,16 @@ image_check_kind(struct image *image)
 	/* e_machine stands at the same place in both classes. */
 	if (header->e_ident[EI_DATA] == own->e_ident[EI_DATA] &&
 	    header->e_machine != own->e_machine)
-		return image_say(image, "is for another machine: %s, and this "
-					"host is %s",
+		return image_say(image,
+		    "is for another machine: %s, and this "
+		    "host is %s",
 		    image_machine(header->e_machine, theirs, sizeof(theirs)),
 		    image_machine(own->e_machine, ours, sizeof(ours)));
 	if (header->e_ident[EI_CLASS] != own->e_ident[EI_CLASS] ||
 	    header->e_ident[EI_DATA] != own->e_ident[EI_DATA])
-		return image_say(image, "is for another machine: %s-bit, %s "
-					"endian",
+		return image_say(image,
+		    "is for another machine: %s-bit, %s "
+		    "endian",
 		    header->e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
 		    header->e_ident[EI_DATA] == ELFDATA2LSB ? "little" : "big");
 	if (header->e_type != ET_DYN)
@@ -143,17 +150,24 @@ image_check_size(struct image *image)
 	if (image->segments == NULL)
 		return image_say(image, "cannot be checked: out of memory");
 	if (image_read(image, image->segments, table, header->e_phoff) < 0)
-		return image_say(image, "is truncated: its segment table lies "
-					"beyond its end at %ju bytes",
+		return image_say(image,
+		    "is truncated: its segment table lies "
+		    "beyond its end at %ju bytes",
 		    (uintmax_t)image->size);
-	end = header->e_shoff +
-	    (uint64_t)header->e_shnum * header->e_shentsize;
+	if (__builtin_add_overflow(header->e_shoff,
+		(uint64_t)header->e_shnum * header->e_shentsize, &end))
+		end = UINT64_MAX;
 	for (i = 0; i < header->e_phnum; i++) {
 		const ElfW(Phdr) *segment = &image->segments[i];
+		uint64_t segment_end;
 
-		if (segment->p_type == PT_LOAD &&
-		    segment->p_offset + segment->p_filesz > end)
-			end = segment->p_offset + segment->p_filesz;
+		if (segment->p_type != PT_LOAD)
+			continue;
+		if (__builtin_add_overflow(
+			segment->p_offset, segment->p_filesz, &segment_end))
+			segment_end = UINT64_MAX;
+		if (segment_end > end)
+			end = segment_end;
 	}
 	if (end > image->size)
 		return image_say(image,
@@ -193,30 +207,36 @@ image_string(const struct image *image, uint64_t offset, char *buf, size_t size)
 
 /* Names the libevent that the object brings beside the host's core. */
 static int
-image_check_needed(struct image *image, const ElfW(Phdr) *dynamic)
+image_check_needed(struct image *image, const ElfW(Phdr) * dynamic)
 {
 	size_t count = dynamic->p_filesz / sizeof(ElfW(Dyn)), i;
 	uint64_t strings = UINT64_MAX;
-	ElfW(Dyn) *entries;
+	ElfW(Dyn) * entries;
 	char name[64];
 	int status = 0;
 
-	if (dynamic->p_filesz > IMAGE_MAX_TABLE)
+	/* The dynamic linker reads it at its address, mapped from a segment. */
+	if (dynamic->p_filesz > IMAGE_MAX_TABLE ||
+	    image_offset(image, dynamic->p_vaddr) != dynamic->p_offset ||
+	    !image_has(image, dynamic->p_offset, dynamic->p_filesz))
 		return image_say(image, "is a damaged ELF file: its dynamic "
 					"section makes no sense");
 	entries = malloc(dynamic->p_filesz + 1);
 	if (entries == NULL)
 		return image_say(image, "cannot be checked: out of memory");
-	if (image_read(image, entries, dynamic->p_filesz, dynamic->p_offset) < 0)
-		count = 0;
+	if (image_read(image, entries, dynamic->p_filesz, dynamic->p_offset) <
+	    0) {
+		free(entries);
+		return image_say(image, "cannot be read: %s", strerror(errno));
+	}
 	for (i = 0; i < count && entries[i].d_tag != DT_NULL; i++)
 		if (entries[i].d_tag == DT_STRTAB)
 			strings = image_offset(image, entries[i].d_un.d_ptr);
 	for (i = 0; i < count && entries[i].d_tag != DT_NULL; i++) {
 		if (entries[i].d_tag != DT_NEEDED || strings == UINT64_MAX)
 			continue;
-		image_string(image, strings + entries[i].d_un.d_val, name,
-		    sizeof(name));
+		image_string(
+		    image, strings + entries[i].d_un.d_val, name, sizeof(name));
 		if (strncmp(name, "libevent-", 9) == 0 ||
 		    strncmp(name, "libevent.so", 11) == 0)
 			status = image_say(image,
@@ -239,8 +259,8 @@ image_check_all(struct image *image)
 	    memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
 		return image_say(image, "is no ELF file");
 	if (image_read(image, header, sizeof(*header), 0) < 0)
-		return image_say(image, "is truncated: %ju bytes",
-		    (uintmax_t)image->size);
+		return image_say(
+		    image, "is truncated: %ju bytes", (uintmax_t)image->size);
 	if (image_check_kind(image) < 0 || image_check_size(image) < 0)
 		return -1;
 	for (i = 0; i < header->e_phnum; i++)

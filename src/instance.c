@@ -56,8 +56,9 @@ instance_check_plugin(const struct plugin *plugin)
 		if (param_check(param, why, sizeof(why)) == 0 &&
 		    param->field.size != 0 && def->create == NULL &&
 		    param->field.offset + param->field.size > def->self_size)
-			snprintf(why, sizeof(why), "has a field beyond "
-						   ".self_size");
+			snprintf(why, sizeof(why),
+			    "has a field beyond "
+			    ".self_size");
 		else if (param_check(param, why, sizeof(why)) == 0)
 			continue;
 		log_write(BEVHOST_LOG_ERROR, NULL,
@@ -129,8 +130,8 @@ instance_init(struct bevhost_instance *instance, const struct plugin *plugin)
 			    param->name);
 			return -1;
 		}
-		if (param_parse(param, param->value, &number, why,
-			sizeof(why)) < 0)
+		if (param_parse(
+			param, param->value, &number, why, sizeof(why)) < 0)
 			return -1;
 		param_store(param, instance->self, param->value, number);
 	}
@@ -226,8 +227,8 @@ instance_config(
 	int status;
 
 	if (key == NULL && def->bare_param == NULL) {
-		log_write(BEVHOST_LOG_ERROR, def->name,
-		    "'%s' is not KEY=VALUE", value);
+		log_write(BEVHOST_LOG_ERROR, def->name, "'%s' is not KEY=VALUE",
+		    value);
 		return -1;
 	}
 	if (key == NULL)

@@ -12,8 +12,8 @@ struct bevhost_instance {
 	void *self;
 	struct instance_value *values; /* what was given, in order */
 	struct instance_value **last_value;
-	unsigned created : 1; /* destroy is due */
-	unsigned started : 1; /* stop is due */
+	unsigned created : 1;  /* destroy is due */
+	unsigned started : 1;  /* stop is due */
 	unsigned own_self : 1; /* self is the host's memory */
 };
 
@@ -25,8 +25,8 @@ int instance_config(struct bevhost_instance *instance, const char *key,
     const char *value) BEVHOST_MUST_CHECK;
 /* All parameters are given: checks that none is missing. */
 int instance_ready(struct bevhost_instance *instance) BEVHOST_MUST_CHECK;
-int instance_start(struct bevhost_instance *instance, struct event_base *base)
-    BEVHOST_MUST_CHECK;
+int instance_start(struct bevhost_instance *instance,
+    struct event_base *base) BEVHOST_MUST_CHECK;
 
 /* After the last connection. */
 void instance_stop(struct bevhost_instance *instance);
@@ -41,8 +41,8 @@ const char *instance_name(const struct bevhost_instance *instance);
  * Whose code runs now, for the log: set around every call into a plugin.
  * Returns what was set before, to be set again.
  */
-const struct bevhost_instance *instance_enter(
-    const struct bevhost_instance *instance);
+const struct bevhost_instance *
+instance_enter(const struct bevhost_instance *instance);
 const struct bevhost_instance *instance_current(void);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include <event2/listener.h>
 
+#include "conn.h"
 #include "log.h"
 
 #define LISTENER_REST_MS 100
@@ -32,8 +33,8 @@ listener_now_ms(void)
 char *
 listener_text(const struct listener *listener, char *buf, size_t size)
 {
-	return addr_text(&listener->sock.bound.u.sa, listener->sock.bound.len,
-	    buf, size);
+	return addr_text(
+	    &listener->sock.bound.u.sa, listener->sock.bound.len, buf, size);
 }
 
 static void
@@ -68,8 +69,8 @@ listener_on_accept(struct evconnlistener *evlistener, evutil_socket_t fd,
 	struct listener *listener = arg;
 
 	(void)evlistener;
-	conn_accept(listener->set, listener->instance, fd, peer,
-	    (socklen_t)peer_len);
+	conn_accept(
+	    listener->set, listener->instance, fd, peer, (socklen_t)peer_len);
 }
 
 static void
@@ -124,9 +125,9 @@ listener_start(struct listener *listener, struct conn_set *set)
 	listener->resume =
 	    evtimer_new(set->loop.base, listener_on_resume, listener);
 	/* Created disabled: a failed enable would else go unseen. */
-	listener->evlistener = evconnlistener_new(set->loop.base,
-	    listener_on_accept, listener,
-	    LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, listener->sock.fd);
+	listener->evlistener =
+	    evconnlistener_new(set->loop.base, listener_on_accept, listener,
+		LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, listener->sock.fd);
 	if (listener->resume == NULL || listener->evlistener == NULL ||
 	    evconnlistener_enable(listener->evlistener) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "cannot listen on %s: %m",

@@ -3,9 +3,10 @@
 #ifndef LISTENER_H
 #define LISTENER_H
 
-#include "conn.h"
+#include "instance.h"
 #include "sock.h"
 
+struct conn_set;
 struct evconnlistener;
 
 struct listener {
@@ -13,7 +14,7 @@ struct listener {
 	struct bevhost_instance *instance;
 	struct conn_set *set;
 	struct evconnlistener *evlistener;
-	struct event *resume; /* after an accept that failed */
+	struct event *resume;  /* after an accept that failed */
 	int64_t last_error_ms; /* when one was logged */
 	uint64_t errors_unsaid;
 };
@@ -23,8 +24,8 @@ void listener_init(struct listener *listener, const struct sock *sock,
     struct bevhost_instance *instance);
 
 /* Returns 0, or -1 having logged. */
-int listener_start(struct listener *listener, struct conn_set *set)
-    BEVHOST_MUST_CHECK;
+int listener_start(
+    struct listener *listener, struct conn_set *set) BEVHOST_MUST_CHECK;
 
 /* A descriptor may have become free. */
 void listener_retry(struct listener *listener);

@@ -83,9 +83,9 @@ void
 log_vwrite(enum bevhost_level level, const char *prefix, const char *format,
     va_list args)
 {
-	int saved_errno = errno, len;
+	int saved_errno = errno, len, wanted;
 	char text[LOG_MAX], line[LOG_MAX + 64];
-	size_t used;
+	size_t used, room;
 
 	if (!log_enabled(level))
 		return;
@@ -94,8 +94,12 @@ log_vwrite(enum bevhost_level level, const char *prefix, const char *format,
 	if (len < 0 || (size_t)len >= sizeof(text))
 		len = 0;
 	errno = saved_errno;
-	if (vsnprintf(text + len, sizeof(text) - (size_t)len, format, args) < 0)
-		snprintf(text + len, sizeof(text) - (size_t)len, "%s", format);
+	room = sizeof(text) - (size_t)len;
+	wanted = vsnprintf(text + len, room, format, args);
+	if (wanted < 0)
+		snprintf(text + len, room, "%s", format);
+	else if ((size_t)wanted >= room)
+		memcpy(text + sizeof(text) - 4, "...", 4);
 
 	used = (size_t)snprintf(line, sizeof(line), "bevhost: ");
 	used += log_escape(
@@ -108,8 +112,7 @@ log_vwrite(enum bevhost_level level, const char *prefix, const char *format,
 }
 
 void
-log_write(
-    enum bevhost_level level, const char *prefix, const char *format, ...)
+log_write(enum bevhost_level level, const char *prefix, const char *format, ...)
 {
 	va_list args;
 

@@ -15,17 +15,18 @@ int log_enabled(enum bevhost_level level);
  * One line: "bevhost: ", prefix if not NULL and ": ", then the text, with
  * every byte that is not printable ASCII escaped. %m works, errno is kept.
  */
-void log_write(enum bevhost_level level, const char *prefix,
-    const char *format, ...) BEVHOST_PRINTF(3, 4);
+void log_write(enum bevhost_level level, const char *prefix, const char *format,
+    ...) BEVHOST_PRINTF(3, 4);
 void log_vwrite(enum bevhost_level level, const char *prefix,
     const char *format, va_list args) BEVHOST_PRINTF(3, 0);
 
 /*
  * Copies bytes to buf as printable ASCII: \n, \t and the like, \xNN, and \\
- * for a backslash if `quote`. Never more than size, always ended by '\0', and
+ * for a backslash if `quote`. Never more than size (1 or more), always ended by
+ * '\0', and
  * "..." stands for what had no room. Returns the length.
  */
-size_t log_escape(
-    char *buf, size_t size, const void *bytes, size_t len, int quote);
+size_t
+log_escape(char *buf, size_t size, const void *bytes, size_t len, int quote);
 
 #endif

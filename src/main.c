@@ -85,8 +85,7 @@ main_listen(struct main_host *host, const struct options_group *group,
 		if (count < 0)
 			return -count;
 		for (j = 0; j < count; j++)
-			listener_init(
-			    &host->listeners[host->listener_count++],
+			listener_init(&host->listeners[host->listener_count++],
 			    &socks[j], instance);
 	}
 	return 0;
@@ -98,8 +97,8 @@ main_prepare(struct main_host *host)
 	const struct options *options = &host->options;
 	int i, status;
 
-	host->instances = calloc(
-	    (size_t)options->group_count, sizeof(*host->instances));
+	host->instances =
+	    calloc((size_t)options->group_count, sizeof(*host->instances));
 	if (host->instances == NULL) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "%m");
 		return EX_OSERR;
@@ -110,8 +109,8 @@ main_prepare(struct main_host *host)
 			return status;
 	}
 	for (i = 0; i < options->group_count; i++) {
-		status = main_listen(
-		    host, &options->groups[i], &host->instances[i]);
+		status =
+		    main_listen(host, &options->groups[i], &host->instances[i]);
 		if (status != 0)
 			return status;
 	}

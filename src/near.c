@@ -37,8 +37,8 @@ near_distance(const char *a, const char *b)
 		row[0] = (unsigned)i;
 		for (j = 1; j <= b_len; j++) {
 			row[j] = near_min(above[j], row[j - 1]) + 1;
-			row[j] = near_min(row[j],
-			    above[j - 1] + (a[i - 1] != b[j - 1]));
+			row[j] = near_min(
+			    row[j], above[j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
 			    a[i - 2] == b[j - 1])
 				row[j] = near_min(row[j], before[j - 2] + 1);

@@ -36,7 +36,8 @@ const char options_help[] =
     "\n"
     "Running:\n"
     "      --ready-fd=FD        write each bound address to FD when serving\n"
-    "      --run=COMMAND        serve while COMMAND runs, exit with its status\n"
+    "      --run=COMMAND        serve while COMMAND runs, exit with its "
+    "status\n"
     "      --event-method=NAME  epoll, poll or select\n"
     "      --no-master          one worker in the foreground\n"
     "  -v, --verbose            say more; twice: much more\n"
@@ -102,12 +103,11 @@ options_unknown(const char *word)
 	near.word = name;
 	for (option = options_long; option->name != NULL; option++) {
 		near_offer(&near, option->name);
-		abbreviates +=
-		    strncmp(option->name, name, strlen(name)) == 0;
+		abbreviates += strncmp(option->name, name, strlen(name)) == 0;
 	}
 	if (strncmp(word, "--", 2) == 0 && abbreviates > 1)
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "option '--%s' is ambiguous", name);
+		log_write(BEVHOST_LOG_ERROR, NULL, "option '--%s' is ambiguous",
+		    name);
 	else if (strncmp(word, "--", 2) == 0 && near.best[0] != '\0')
 		log_write(BEVHOST_LOG_ERROR, NULL,
 		    "unknown option '--%s', did you mean '--%s'?", name,
@@ -116,8 +116,8 @@ options_unknown(const char *word)
 		log_write(
 		    BEVHOST_LOG_ERROR, NULL, "unknown option '--%s'", name);
 	else
-		log_write(BEVHOST_LOG_ERROR, NULL, "unknown option '-%c'",
-		    optopt);
+		log_write(
+		    BEVHOST_LOG_ERROR, NULL, "unknown option '-%c'", optopt);
 	return options_try_help();
 }
 
@@ -126,14 +126,18 @@ static int
 options_refuse(const char *word, int missing)
 {
 	if (missing) {
+		/* In -vl it is the l. */
+		char name[] = { '-', (char)optopt, '\0' };
+
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "option '%s' needs an argument", word);
+		    "option '%s' needs an argument",
+		    strncmp(word, "--", 2) == 0 ? word : name);
 		return options_try_help();
 	}
 	if (optopt != 0 && strncmp(word, "--", 2) == 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "option '%.*s' takes no argument",
-		    (int)strcspn(word, "="), word);
+		    "option '%.*s' takes no argument", (int)strcspn(word, "="),
+		    word);
 		return options_try_help();
 	}
 	return options_unknown(word);
@@ -148,8 +152,8 @@ options_add_address(struct options_group *group, const char *text)
 
 	address->text = text;
 	if (addr_parse(text, &address->spec, &why) < 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "cannot listen on '%s': %s", text, why);
+		log_write(BEVHOST_LOG_ERROR, NULL, "cannot listen on '%s': %s",
+		    text, why);
 		return -1;
 	}
 	group->address_count++;
@@ -180,9 +184,9 @@ static int
 options_add_word(struct options_group *group, const char *text)
 {
 	struct options_word *word = &group->words[group->word_count];
-	size_t key_len = strspn(
-	    text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		  "0123456789-_.");
+	size_t key_len =
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "0123456789-_.");
 
 	if (text[key_len] == '=' && isalpha((unsigned char)text[0])) {
 		word->key = strndup(text, key_len);
@@ -240,7 +244,8 @@ options_word(struct options *options, char *text, int size)
 	if (group == NULL)
 		return -1;
 	if (text[0] == '\0') {
-		log_write(BEVHOST_LOG_ERROR, NULL, "the plugin's name is empty");
+		log_write(
+		    BEVHOST_LOG_ERROR, NULL, "the plugin's name is empty");
 		return options_try_help();
 	}
 	group->plugin = text;
@@ -311,7 +316,8 @@ options_take(struct options *options, int option, int size)
 		return 0;
 	case OPT_DUMP_PLUGIN:
 		options_act(options, OPTIONS_DUMP_PLUGIN);
-		options->dump_plugin = optarg;
+		if (options->dump_plugin == NULL)
+			options->dump_plugin = optarg;
 		return 0;
 	case OPT_READY_FD:
 		return options_ready_fd(options, optarg);
@@ -337,6 +343,27 @@ options_take(struct options *options, int option, int size)
 		return 0;
 	}
 	return -1;
+}
+
+/* A descriptor is one listener: two would close it twice. */
+static int
+options_check_fds(const struct options *options)
+{
+	unsigned char seen[1024] = { 0 };
+	int i, j, fd;
+
+	for (i = 0; i < options->group_count; i++)
+		for (j = 0; j < options->groups[i].address_count; j++) {
+			fd = options->groups[i].addresses[j].spec.fd;
+			if (options->groups[i].addresses[j].spec.kind !=
+				ADDR_FD ||
+			    fd >= (int)sizeof(seen) || !seen[fd]++)
+				continue;
+			log_write(BEVHOST_LOG_ERROR, NULL,
+			    "listener 'fd:%d' is given twice", fd);
+			return -1;
+		}
+	return 0;
 }
 
 /* Listeners after the last PLUGIN are its own when it has none yet. */
@@ -400,8 +427,8 @@ options_parse(struct options *options, int argc, char **argv)
 		int index = optind > 0 ? optind : 1;
 
 		optopt = 0;
-		option = getopt_long(
-		    argc, argv, options_short, options_long, NULL);
+		option =
+		    getopt_long(argc, argv, options_short, options_long, NULL);
 		if (option == -1)
 			break;
 		if (option == '?' || option == ':')
@@ -413,7 +440,8 @@ options_parse(struct options *options, int argc, char **argv)
 	for (; optind < argc; optind++)
 		if (options_word(options, argv[optind], size) < 0)
 			return -1;
-	return options_finish(options, size);
+	return options_finish(options, size) < 0 ? -1
+						 : options_check_fds(options);
 }
 
 void

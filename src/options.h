@@ -41,10 +41,10 @@ struct options {
 	int group_count;
 	const char *plugin_dir; /* or NULL */
 	const char *dump_plugin;
-	const char *run; /* a command, or NULL */
+	const char *run;	  /* a command, or NULL */
 	const char *event_method; /* or NULL: libevent's choice */
-	int ready_fd; /* or -1 */
-	int help_plugin; /* a plugin was named on the command line */
+	int ready_fd;		  /* or -1 */
+	int help_plugin;	  /* a plugin was named on the command line */
 	enum bevhost_level level;
 };
 
@@ -52,8 +52,8 @@ struct options {
  * Fills in *options, which refers to argv. Returns 0, or -1 when it has
  * logged what is wrong: a usage error. Either way options_clear() frees.
  */
-int options_parse(struct options *options, int argc, char **argv)
-    BEVHOST_MUST_CHECK;
+int options_parse(
+    struct options *options, int argc, char **argv) BEVHOST_MUST_CHECK;
 void options_clear(struct options *options);
 
 /* What --help prints. */

@@ -70,8 +70,8 @@ param_parse_unit(
 		if (strcasecmp(end, unit->name) == 0)
 			return __builtin_mul_overflow(
 				   *number, unit->factor, number)
-			    ? -1
-			    : 0;
+				   ? -1
+				   : 0;
 	return -1;
 }
 
@@ -120,8 +120,8 @@ param_expected(const struct bevhost_param *param)
 }
 
 static int
-param_fail(const struct bevhost_param *param, const char *text, char *why,
-    size_t size)
+param_fail(
+    const struct bevhost_param *param, const char *text, char *why, size_t size)
 {
 	struct near near = { .word = text };
 	char hint[96], range[PARAM_TEXT_SIZE];
@@ -202,8 +202,8 @@ param_check_default(const struct bevhost_param *param, char *why, size_t size)
 		snprintf(why, size, "is required and has a default");
 		return -1;
 	}
-	if (param_parse(param, param->value, &number, reason,
-		sizeof(reason)) == 0)
+	if (param_parse(param, param->value, &number, reason, sizeof(reason)) ==
+	    0)
 		return 0;
 	snprintf(why, size, "has a default '%s' that %s", param->value, reason);
 	return -1;
@@ -214,21 +214,22 @@ param_check(const struct bevhost_param *param, char *why, size_t size)
 {
 	size_t len = strlen(param->name);
 	size_t field_size = param->type == BEVHOST_PARAM_STRING
-	    ? sizeof(const char *)
-	    : sizeof(int64_t);
+				? sizeof(const char *)
+				: sizeof(int64_t);
 
 	if (len == 0 || !islower((unsigned char)param->name[0]) ||
-	    strspn(param->name, "abcdefghijklmnopqrstuvwxyz0123456789-") !=
-		len)
-		snprintf(why, size, "has no proper name (lower case, digits "
-				    "and '-')");
+	    strspn(param->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+		snprintf(why, size,
+		    "has no proper name (lower case, digits "
+		    "and '-')");
 	else if (param->type < BEVHOST_PARAM_STRING ||
-	    param->type > BEVHOST_PARAM_ENUM)
+		 param->type > BEVHOST_PARAM_ENUM)
 		snprintf(why, size, "has the unknown type %u", param->type);
-	else if (param->flags & ~(BEVHOST_PARAM_REQUIRED | BEVHOST_PARAM_REPEAT))
+	else if (param->flags &
+		 ~(BEVHOST_PARAM_REQUIRED | BEVHOST_PARAM_REPEAT))
 		snprintf(why, size, "has unknown flags (0x%x)", param->flags);
 	else if (param->type == BEVHOST_PARAM_ENUM &&
-	    (param->choices == NULL || param->choices[0] == NULL))
+		 (param->choices == NULL || param->choices[0] == NULL))
 		snprintf(why, size, "is an enum without choices");
 	else if (param->min > param->max)
 		snprintf(why, size, "has a range of which nothing is part");
@@ -316,7 +317,7 @@ param_range_text(const struct bevhost_param *param, char *buf, size_t size)
 			used += (size_t)snprintf(buf + used, size - used,
 			    "%s%s", i ? ", " : "", param->choices[i]);
 	} else if (param->type != BEVHOST_PARAM_BOOL &&
-	    (param->min != 0 || param->max != 0)) {
+		   (param->min != 0 || param->max != 0)) {
 		param_number_text(param, param->min, low, sizeof(low));
 		param_number_text(param, param->max, high, sizeof(high));
 		if (param->max == INT64_MAX)

@@ -11,8 +11,8 @@
  * Is the declaration sound (type, range, choices, field, default)? Returns
  * 0, or -1 with why.
  */
-int param_check(const struct bevhost_param *param, char *why, size_t size)
-    BEVHOST_MUST_CHECK;
+int param_check(const struct bevhost_param *param, char *why,
+    size_t size) BEVHOST_MUST_CHECK;
 
 /*
  * Parses text as the type says and checks the range. *number gets what is
@@ -27,14 +27,14 @@ void param_store(const struct bevhost_param *param, void *self,
     const char *text, int64_t number);
 
 /* By name in an array that may be NULL, else NULL. */
-const struct bevhost_param *param_find(
-    const struct bevhost_param *params, const char *name);
+const struct bevhost_param *
+param_find(const struct bevhost_param *params, const char *name);
 
 /* string, integer, ... */
 const char *param_type_name(const struct bevhost_param *param);
 
 /* "1 to 10", "one of a, b", or "" when all is allowed. Returns buf. */
-char *param_range_text(
-    const struct bevhost_param *param, char *buf, size_t size);
+char *
+param_range_text(const struct bevhost_param *param, char *buf, size_t size);
 
 #endif

@@ -78,7 +78,7 @@ plugin_is_file(const struct dirent *entry)
 	size_t len = strlen(entry->d_name);
 
 	return len > 3 && entry->d_name[0] != '.' &&
-	    strcmp(entry->d_name + len - 3, ".so") == 0;
+	       strcmp(entry->d_name + len - 3, ".so") == 0;
 }
 
 void
@@ -90,8 +90,8 @@ plugin_each(const struct plugin_dirs *dirs,
 	int i, j, count;
 
 	for (i = 0; i < dirs->count; i++) {
-		count = scandir(
-		    dirs->dirs[i], &entries, plugin_is_file, alphasort);
+		count =
+		    scandir(dirs->dirs[i], &entries, plugin_is_file, alphasort);
 		for (j = 0; j < count; j++) {
 			snprintf(name, sizeof(name), "%.*s",
 			    (int)strlen(entries[j]->d_name) - 3,
@@ -124,8 +124,8 @@ plugin_say_missing(const struct plugin_dirs *dirs, const char *word)
 	plugin_each(dirs, plugin_on_near, &near);
 	near_text(&near, hint, sizeof(hint));
 	if (hint[0] == '\0' && access(word, F_OK) == 0)
-		snprintf(hint, sizeof(hint),
-		    ", did you mean the file './%s'?", word);
+		snprintf(hint, sizeof(hint), ", did you mean the file './%s'?",
+		    word);
 	for (i = 0; i < dirs->count && used < sizeof(where) - 1; i++)
 		used += (size_t)snprintf(where + used, sizeof(where) - used,
 		    "%s%s", i ? ", " : "", dirs->dirs[i]);
@@ -145,8 +145,8 @@ plugin_find(const struct plugin_dirs *dirs, const char *word, char **path)
 		*path = strdup(word);
 		fd = *path ? open(word, O_RDONLY | O_CLOEXEC) : -1;
 		if (fd < 0)
-			log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m",
-			    word);
+			log_write(
+			    BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m", word);
 		return fd;
 	}
 	for (i = 0; i < dirs->count; i++) {
@@ -156,8 +156,8 @@ plugin_find(const struct plugin_dirs *dirs, const char *word, char **path)
 		if (fd >= 0)
 			return fd;
 		if (errno != ENOENT && errno != ENOTDIR) {
-			log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m",
-			    *path);
+			log_write(
+			    BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m", *path);
 			return -1;
 		}
 		free(*path);
@@ -174,15 +174,18 @@ plugin_trust(const struct stat *st, char *why, size_t size)
 	if (geteuid() != 0)
 		return 0;
 	if (st->st_uid != 0)
-		snprintf(why, size, "is owned by user %u, who could change "
-				    "what runs as root (chown root it)",
+		snprintf(why, size,
+		    "is owned by user %u, who could change "
+		    "what runs as root (chown root it)",
 		    (unsigned)st->st_uid);
 	else if (st->st_mode & S_IWOTH)
-		snprintf(why, size, "is writable by everybody, and this host "
-				    "runs as root (chmod o-w it)");
+		snprintf(why, size,
+		    "is writable by everybody, and this host "
+		    "runs as root (chmod o-w it)");
 	else if ((st->st_mode & S_IWGRP) && st->st_gid != 0)
-		snprintf(why, size, "is writable by group %u, and this host "
-				    "runs as root (chmod g-w it)",
+		snprintf(why, size,
+		    "is writable by group %u, and this host "
+		    "runs as root (chmod g-w it)",
 		    (unsigned)st->st_gid);
 	else
 		return 0;
@@ -281,30 +284,33 @@ plugin_tail_is_zero(const void *theirs, size_t known, size_t size)
 
 /* The numbers that BEVHOST_PLUGIN filled in. */
 static int
-plugin_check_abi(
-    const struct bevhost_plugin *theirs, char *why, size_t size)
+plugin_check_abi(const struct bevhost_plugin *theirs, char *why, size_t size)
 {
 	uint32_t libevent = theirs->libevent_version;
 	uint32_t ours = event_get_version_number();
 
 	if (theirs->api_version != BEVHOST_API_VERSION)
-		snprintf(why, size, "is written for API %u, and this host has "
-				    "API %u",
+		snprintf(why, size,
+		    "is written for API %u, and this host has "
+		    "API %u",
 		    theirs->api_version, BEVHOST_API_VERSION);
 	else if (libevent >> 16 != ours >> 16)
-		snprintf(why, size, "is compiled for libevent %u.%u, and this "
-				    "host runs libevent %s",
+		snprintf(why, size,
+		    "is compiled for libevent %u.%u, and this "
+		    "host runs libevent %s",
 		    libevent >> 24, libevent >> 16 & 255, event_get_version());
 	else if (theirs->struct_size < PLUGIN_STRUCT_MIN ||
-	    theirs->struct_size > PLUGIN_STRUCT_MAX)
-		snprintf(why, size, "has a struct bevhost_plugin of %u bytes, "
-				    "which makes no sense",
+		 theirs->struct_size > PLUGIN_STRUCT_MAX)
+		snprintf(why, size,
+		    "has a struct bevhost_plugin of %u bytes, "
+		    "which makes no sense",
 		    theirs->struct_size);
-	else if (!plugin_tail_is_zero(theirs, sizeof(*theirs),
-		     theirs->struct_size))
-		snprintf(why, size, "uses fields of struct bevhost_plugin that "
-				    "this host does not know (%u bytes, known "
-				    "are %zu): it needs a later bevhost",
+	else if (!plugin_tail_is_zero(
+		     theirs, sizeof(*theirs), theirs->struct_size))
+		snprintf(why, size,
+		    "uses fields of struct bevhost_plugin that "
+		    "this host does not know (%u bytes, known "
+		    "are %zu): it needs a later bevhost",
 		    theirs->struct_size, sizeof(*theirs));
 	else
 		return 0;
@@ -317,7 +323,7 @@ plugin_check_name(const char *name)
 	size_t len = name ? strlen(name) : 0;
 
 	return len > 0 && len < 64 && name[0] != '-' &&
-	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
 static int
@@ -327,18 +333,21 @@ plugin_check_def(const struct bevhost_plugin *def, char *why, size_t size)
 
 	for (i = 0; i < sizeof(def->reserved) / sizeof(def->reserved[0]); i++)
 		if (def->reserved[i] != NULL) {
-			snprintf(why, size, "sets reserved[%zu], which this "
-					    "host does not know: it needs a "
-					    "later bevhost",
+			snprintf(why, size,
+			    "sets reserved[%zu], which this "
+			    "host does not know: it needs a "
+			    "later bevhost",
 			    i);
 			return -1;
 		}
 	if (!plugin_check_name(def->name))
-		snprintf(why, size, "has no proper name: .name is lower case, "
-				    "digits and '-', at most 63");
+		snprintf(why, size,
+		    "has no proper name: .name is lower case, "
+		    "digits and '-', at most 63");
 	else if (def->read == NULL && def->write == NULL && def->event == NULL)
-		snprintf(why, size, "has no handler: one of .read, .write and "
-				    ".event must be set");
+		snprintf(why, size,
+		    "has no handler: one of .read, .write and "
+		    ".event must be set");
 	else
 		return 0;
 	return -1;
@@ -357,13 +366,15 @@ plugin_take_params(struct plugin *plugin, const struct bevhost_plugin *theirs,
 		return 0;
 	if (stride < sizeof(char *) || stride > PLUGIN_STRUCT_MAX ||
 	    stride % sizeof(char *) != 0) {
-		snprintf(why, size, "has a struct bevhost_param of %zu bytes, "
-				    "which makes no sense",
+		snprintf(why, size,
+		    "has a struct bevhost_param of %zu bytes, "
+		    "which makes no sense",
 		    stride);
 		return -1;
 	}
 	while (((const struct bevhost_param *)(const void *)(entry +
-		    count * stride))->name != NULL)
+							     count * stride))
+		   ->name != NULL)
 		count++;
 	plugin->params = calloc(count + 1, known);
 	if (plugin->params == NULL) {
@@ -371,13 +382,14 @@ plugin_take_params(struct plugin *plugin, const struct bevhost_plugin *theirs,
 		return -1;
 	}
 	for (i = 0; i < count; i++, entry += stride) {
-		memcpy(&plugin->params[i], entry,
-		    stride < known ? stride : known);
+		memcpy(
+		    &plugin->params[i], entry, stride < known ? stride : known);
 		if (!plugin_tail_is_zero(entry, known, stride)) {
-			snprintf(why, size, "uses fields of struct "
-					    "bevhost_param that this host does "
-					    "not know: it needs a later "
-					    "bevhost");
+			snprintf(why, size,
+			    "uses fields of struct "
+			    "bevhost_param that this host does "
+			    "not know: it needs a later "
+			    "bevhost");
 			return -1;
 		}
 	}

@@ -6,9 +6,9 @@
 #include <bevhost/plugin.h>
 
 struct plugin {
-	struct bevhost_plugin def; /* theirs, zero-filled to our size */
-	char *path; /* where it was found */
-	uint32_t struct_size; /* theirs */
+	struct bevhost_plugin def;    /* theirs, zero-filled to our size */
+	char *path;		      /* where it was found */
+	uint32_t struct_size;	      /* theirs */
 	struct bevhost_param *params; /* def.params, in our size */
 	struct plugin *next;
 };
@@ -24,16 +24,16 @@ struct plugin_dirs {
  * dir (or NULL), then the folders of $BEVHOST_PLUGIN_PATH, then the
  * installed one. Returns 0, or -1 having logged.
  */
-int plugin_dirs_init(struct plugin_dirs *dirs, const char *dir)
-    BEVHOST_MUST_CHECK;
+int
+plugin_dirs_init(struct plugin_dirs *dirs, const char *dir) BEVHOST_MUST_CHECK;
 void plugin_dirs_clear(struct plugin_dirs *dirs);
 
 /*
  * Loads by name, or by path when word has a '/'. Once per file: later calls
  * get the same. Never unloaded. NULL when it has logged why not.
  */
-struct plugin *plugin_load(const struct plugin_dirs *dirs, const char *word)
-    BEVHOST_MUST_CHECK;
+struct plugin *plugin_load(
+    const struct plugin_dirs *dirs, const char *word) BEVHOST_MUST_CHECK;
 
 /* Calls on_name for each plugin file, nearest folder first, sorted. */
 void plugin_each(const struct plugin_dirs *dirs,

@@ -152,7 +152,7 @@ sock_open_one(const struct addr *addr, struct sock *sock)
 	if (error == 0) {
 		sock->unlink =
 		    family == AF_UNIX && addr->u.un.sun_path[0] != '\0';
-		if (listen(sock->fd, SOMAXCONN) < 0 || sock_bound(sock) < 0)
+		if (sock_bound(sock) < 0 || listen(sock->fd, SOMAXCONN) < 0)
 			error = errno;
 	}
 	if (error != 0)
@@ -194,8 +194,8 @@ sock_inherit(int fd, const char *text, struct sock *sock)
 }
 
 int
-sock_open(const struct addr_spec *spec, const char *text, struct sock *socks,
-    int max)
+sock_open(
+    const struct addr_spec *spec, const char *text, struct sock *socks, int max)
 {
 	struct addr addrs[16];
 	char address[ADDR_TEXT_SIZE];

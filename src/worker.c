@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conn.h"
+#include "listener.h"
 #include "log.h"
 
 /* Memory that serves messages is not worth giving back between two of them. */
@@ -77,7 +79,7 @@ out:
 static void
 worker_end_loop_if_done(struct worker *worker)
 {
-	if (worker->stopping && worker->conns.count == 0)
+	if (worker->stopping && worker->conns->count == 0)
 		event_base_loopexit(worker->base, NULL);
 }
 
@@ -117,7 +119,7 @@ worker_on_deadline(evutil_socket_t fd, short what, void *arg)
 	}
 	log_write(BEVHOST_LOG_WARNING, NULL,
 	    "%zu connections did not finish in %d s: closing them",
-	    worker->conns.count, WORKER_DRAIN_MS / 1000);
+	    worker->conns->count, WORKER_DRAIN_MS / 1000);
 	worker_stop(worker);
 }
 
@@ -129,16 +131,16 @@ worker_stop(struct worker *worker)
 	int i;
 
 	if (worker->stopping++ > 0) {
-		conn_set_cut(&worker->conns);
+		conn_set_cut(worker->conns);
 		if (event_add(worker->deadline, &cut) < 0)
 			event_base_loopbreak(worker->base);
 		return;
 	}
 	for (i = 0; i < worker->listener_count; i++)
 		listener_clear(&worker->listeners[i]);
-	conn_set_drain(&worker->conns);
+	conn_set_drain(worker->conns);
 	if (event_add(worker->deadline, &drain) < 0)
-		conn_set_cut(&worker->conns);
+		conn_set_cut(worker->conns);
 	worker_end_loop_if_done(worker);
 }
 
@@ -148,8 +150,9 @@ worker_init_events(struct worker *worker)
 	static const int numbers[3] = { SIGTERM, SIGINT, SIGHUP };
 	int i;
 
-	if (conn_set_init(
-		&worker->conns, worker->base, worker_on_conn_gone, worker) < 0)
+	worker->conns = calloc(1, sizeof(*worker->conns));
+	if (worker->conns == NULL || conn_set_init(worker->conns, worker->base,
+					 worker_on_conn_gone, worker) < 0)
 		return -1;
 	worker->deadline =
 	    evtimer_new(worker->base, worker_on_deadline, worker);
@@ -185,8 +188,8 @@ worker_init(struct worker *worker, const char *method,
 	worker->base = worker_make_base(method);
 	if (worker->base == NULL || worker_init_events(worker) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "cannot make an event loop%s%s: %m",
-		    method ? " with " : "", method ? method : "");
+		    "cannot make an event loop%s%s: %m", method ? " with " : "",
+		    method ? method : "");
 		return -1;
 	}
 	log_write(BEVHOST_LOG_INFO, NULL, "libevent %s with %s",
@@ -195,7 +198,7 @@ worker_init(struct worker *worker, const char *method,
 		if (instance_start(&instances[i], worker->base) < 0)
 			return -1;
 	for (i = 0; i < listener_count; i++)
-		if (listener_start(&listeners[i], &worker->conns) < 0)
+		if (listener_start(&listeners[i], worker->conns) < 0)
 			return -1;
 	return 0;
 }
@@ -218,8 +221,8 @@ worker_end_conns(struct worker *worker)
 {
 	int passes;
 
-	conn_set_cut(&worker->conns);
-	for (passes = 0; worker->conns.count > 0 && passes < 100; passes++)
+	conn_set_cut(worker->conns);
+	for (passes = 0; worker->conns->count > 0 && passes < 100; passes++)
 		event_base_loop(worker->base, EVLOOP_NONBLOCK);
 	/* What libevent finalises late needs one more. */
 	event_base_loop(worker->base, EVLOOP_NONBLOCK);
@@ -234,18 +237,20 @@ worker_clear(struct worker *worker)
 		listener_clear(&worker->listeners[i]);
 	if (worker->base == NULL)
 		return 0;
-	if (worker->conns.loop.turn != NULL)
+	if (worker->conns != NULL && worker->conns->loop.turn != NULL)
 		worker_end_conns(worker);
-	if (worker->conns.count > 0) {
+	if (worker->conns != NULL && worker->conns->count > 0) {
 		log_write(BEVHOST_LOG_WARNING, NULL,
 		    "handlers hold %zu connections that have ended: leaving "
 		    "without them",
-		    worker->conns.count);
+		    worker->conns->count);
 		return -1;
 	}
 	for (i = 0; i < worker->instance_count; i++)
 		instance_stop(&worker->instances[i]);
-	conn_set_clear(&worker->conns);
+	if (worker->conns != NULL)
+		conn_set_clear(worker->conns);
+	free(worker->conns);
 	for (i = 0; i < 3; i++)
 		if (worker->signals[i] != NULL)
 			event_free(worker->signals[i]);

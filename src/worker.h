@@ -3,15 +3,17 @@
 #ifndef WORKER_H
 #define WORKER_H
 
-#include "conn.h"
-#include "listener.h"
+#include "instance.h"
+
+struct conn_set;
+struct listener;
 
 #define WORKER_DRAIN_MS 30000
 #define WORKER_CUT_MS	1000
 
 struct worker {
 	struct event_base *base;
-	struct conn_set conns;
+	struct conn_set *conns;
 	struct bevhost_instance *instances; /* owned by the caller */
 	int instance_count;
 	struct listener *listeners; /* likewise */

@@ -52,14 +52,14 @@ struct bevhost_timer;	 /* a timer that ends with its connection */
 struct bevhost_plugin {
 	uint32_t struct_size, api_version, libevent_version, param_size;
 
-	const char *name;	   /* lower case, digits and - */
-	const char *version;	   /* its own, or NULL */
-	const char *summary;	   /* one line, or NULL */
+	const char *name;		    /* lower case, digits and - */
+	const char *version;		    /* its own, or NULL */
+	const char *summary;		    /* one line, or NULL */
 	const struct bevhost_param *params; /* or NULL: config takes all */
-	const char *bare_param;	   /* the key of a first word without KEY= */
-	size_t self_size;	   /* zeroed memory for self, unless create */
-	size_t state_size;	   /* zeroed memory for each state: open finds
-				      it in *state; freed after close */
+	const char *bare_param; /* the key of a first word without KEY= */
+	size_t self_size;	/* zeroed memory for self, unless create */
+	size_t state_size;	/* zeroed memory for each state: open finds
+				   it in *state; freed after close */
 
 	int (*create)(struct bevhost_instance *instance, void **self);
 	/* value has passed the checks of its declaration. */
@@ -93,17 +93,16 @@ struct bevhost_plugin {
 #else
 #define BEVHOST_EXTERN_C
 #endif
-#define BEVHOST_PLUGIN(plugin)                                                 \
-	BEVHOST_EXTERN_C BEVHOST_EXPORT struct bevhost_plugin                  \
-	    *bevhost_plugin_init(void);                                        \
-	struct bevhost_plugin *bevhost_plugin_init(void)                       \
-	{                                                                      \
-		(plugin).struct_size = (uint32_t)sizeof(plugin);               \
-		(plugin).api_version = BEVHOST_API_VERSION;                    \
-		(plugin).libevent_version = EVENT__NUMERIC_VERSION;            \
-		(plugin).param_size =                                          \
-		    (uint32_t)sizeof(struct bevhost_param);                    \
-		return &(plugin);                                              \
+#define BEVHOST_PLUGIN(plugin)                                                \
+	BEVHOST_EXTERN_C BEVHOST_EXPORT struct bevhost_plugin *               \
+	bevhost_plugin_init(void);                                            \
+	struct bevhost_plugin *bevhost_plugin_init(void)                      \
+	{                                                                     \
+		(plugin).struct_size = (uint32_t)sizeof(plugin);              \
+		(plugin).api_version = BEVHOST_API_VERSION;                   \
+		(plugin).libevent_version = EVENT__NUMERIC_VERSION;           \
+		(plugin).param_size = (uint32_t)sizeof(struct bevhost_param); \
+		return &(plugin);                                             \
 	}
 
 #if defined(__GNUC__)
@@ -142,9 +141,9 @@ void bevhost_conn_close(struct bevhost_conn *conn, enum bevhost_close how);
 int bevhost_conn_is_closing(const struct bevhost_conn *conn);
 
 /* Replaces read, write and event, each of which may be NULL; not the state. */
-void bevhost_conn_set_callbacks(struct bevhost_conn *conn,
-    bufferevent_data_cb read, bufferevent_data_cb write,
-    bufferevent_event_cb event);
+void
+bevhost_conn_set_callbacks(struct bevhost_conn *conn, bufferevent_data_cb read,
+    bufferevent_data_cb write, bufferevent_event_cb event);
 
 /*
  * Reading pauses while more than `bytes` wait to be sent, and goes on when
@@ -165,10 +164,10 @@ void bevhost_conn_release(struct bevhost_conn *conn);
  * for whom it speaks. The result lives as long as the connection; *len gets
  * its size in bytes. A peer on a unix socket has no name: AF_UNIX alone.
  */
-const struct sockaddr *bevhost_conn_client(
-    const struct bevhost_conn *conn, socklen_t *len);
-const struct sockaddr *bevhost_conn_peer(
-    const struct bevhost_conn *conn, socklen_t *len);
+const struct sockaddr *
+bevhost_conn_client(const struct bevhost_conn *conn, socklen_t *len);
+const struct sockaddr *
+bevhost_conn_peer(const struct bevhost_conn *conn, socklen_t *len);
 /* Copies into *addr. Returns its size, or a negative errno. */
 int bevhost_conn_local(
     const struct bevhost_conn *conn, struct sockaddr_storage *addr);

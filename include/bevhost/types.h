@@ -81,9 +81,9 @@ struct bevhost_param {
 };
 
 /* Where the instance keeps a parameter: BEVHOST_FIELD(struct echo, limit). */
-#define BEVHOST_FIELD(type, member)                                            \
-	{                                                                      \
-		offsetof(type, member), sizeof(((type *)0)->member)            \
+#define BEVHOST_FIELD(type, member)                                 \
+	{                                                           \
+		offsetof(type, member), sizeof(((type *)0)->member) \
 	}
 
 #endif /* BEVHOST_TYPES_H */

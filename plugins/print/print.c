@@ -15,7 +15,7 @@
 #include <event2/buffer.h>
 
 struct print {
-	const char *file; /* or NULL: standard output */
+	const char *file;  /* or NULL: standard output */
 	const char *reply; /* or NULL: none */
 	size_t reply_len;
 	FILE *out;

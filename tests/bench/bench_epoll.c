@@ -53,8 +53,8 @@ static void
 listener_wait_for(uint32_t events)
 {
 	struct epoll_event event = {
-	    .events = events,
-	    .data.ptr = NULL,
+		.events = events,
+		.data.ptr = NULL,
 	};
 
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, listener_fd, &event) != 0)
@@ -77,8 +77,8 @@ static int
 connection_wait_for(struct connection *connection, uint32_t events)
 {
 	struct epoll_event event = {
-	    .events = events,
-	    .data.ptr = connection,
+		.events = events,
+		.data.ptr = connection,
 	};
 
 	return epoll_ctl(epoll_fd, EPOLL_CTL_MOD, connection->fd, &event);
@@ -234,8 +234,8 @@ static void
 listener_start(const struct sockaddr_in *address)
 {
 	struct epoll_event event = {
-	    .events = EPOLLIN,
-	    .data.ptr = NULL,
+		.events = EPOLLIN,
+		.data.ptr = NULL,
 	};
 	const int on = 1;
 

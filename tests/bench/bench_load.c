@@ -169,8 +169,8 @@ connection_watch(struct load *load, struct connection *connection)
 {
 	/* Edges: armed once, there is no call to change what it waits for. */
 	struct epoll_event event = {
-	    .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-	    .data.ptr = connection,
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		.data.ptr = connection,
 	};
 
 	if (epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) !=
@@ -628,12 +628,12 @@ static void
 parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
-	    {"bursts", no_argument, NULL, 'b'},
-	    {"on-request", no_argument, NULL, 'r'},
-	    {"server-pid", required_argument, NULL, 'p'},
-	    {"size", required_argument, NULL, 's'},
-	    {"warm-up", required_argument, NULL, 'w'},
-	    {NULL, 0, NULL, 0},
+		{ "bursts", no_argument, NULL, 'b' },
+		{ "on-request", no_argument, NULL, 'r' },
+		{ "server-pid", required_argument, NULL, 'p' },
+		{ "size", required_argument, NULL, 's' },
+		{ "warm-up", required_argument, NULL, 'w' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int name;
 

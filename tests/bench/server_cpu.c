@@ -68,7 +68,7 @@ server_cpu_ns(pid_t pid, uint64_t *cpu_ns)
 int
 server_cpu_at_rest_ns(pid_t pid, uint64_t *cpu_ns)
 {
-	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	uint64_t before_ns = UINT64_MAX;
 	int i, result;
 

@@ -117,6 +117,8 @@ class Refuses(unittest.TestCase):
                 "--ready-fd=x: not the number of an open": ["--ready-fd=x"],
                 "the unix path is longer than 107 bytes":
                     ["-l", "unix:/" + "x" * 200],
+                "listener 'fd:0' is given twice":
+                    ["-l", "fd:0", "-l", "fd:0"],
                 "plugin 'echo' has no listener":
                     ["echo", "-l", ":0", "greeting"],
                 "no plugin follows listener ':0'":

@@ -28,18 +28,30 @@ struct lifecycle_conn {
 };
 
 static const struct bevhost_param lifecycle_params[] = {
-	{ .name = "log", .type = BEVHOST_PARAM_STRING,
-	    .flags = BEVHOST_PARAM_REQUIRED, .help = "file for the calls",
+	{ .name = "log",
+	    .type = BEVHOST_PARAM_STRING,
+	    .flags = BEVHOST_PARAM_REQUIRED,
+	    .help = "file for the calls",
 	    .field = BEVHOST_FIELD(struct lifecycle, log) },
-	{ .name = "fail", .type = BEVHOST_PARAM_STRING, .value = "",
+	{ .name = "fail",
+	    .type = BEVHOST_PARAM_STRING,
+	    .value = "",
 	    .field = BEVHOST_FIELD(struct lifecycle, fail) },
-	{ .name = "act", .type = BEVHOST_PARAM_STRING, .value = "",
+	{ .name = "act",
+	    .type = BEVHOST_PARAM_STRING,
+	    .value = "",
 	    .field = BEVHOST_FIELD(struct lifecycle, act) },
-	{ .name = "tag", .type = BEVHOST_PARAM_STRING, .value = "",
+	{ .name = "tag",
+	    .type = BEVHOST_PARAM_STRING,
+	    .value = "",
 	    .flags = BEVHOST_PARAM_REPEAT,
 	    .field = BEVHOST_FIELD(struct lifecycle, tag) },
-	{ .name = "number", .type = BEVHOST_PARAM_INT, .value = "5", .min = 1,
-	    .max = 10, .field = BEVHOST_FIELD(struct lifecycle, number) },
+	{ .name = "number",
+	    .type = BEVHOST_PARAM_INT,
+	    .value = "5",
+	    .min = 1,
+	    .max = 10,
+	    .field = BEVHOST_FIELD(struct lifecycle, number) },
 	{ .name = NULL },
 };
 
@@ -47,9 +59,9 @@ static void
 lifecycle_say(const struct lifecycle *self, const char *call)
 {
 	char line[256];
-	int len = snprintf(line, sizeof(line), "%s%s%s\n",
-	    self->tag ? self->tag : "",
-	    self->tag && self->tag[0] ? " " : "", call);
+	int len =
+	    snprintf(line, sizeof(line), "%s%s%s\n", self->tag ? self->tag : "",
+		self->tag && self->tag[0] ? " " : "", call);
 
 	if (self->fd >= 0 && write(self->fd, line, (size_t)len) != len)
 		abort();
@@ -94,8 +106,8 @@ lifecycle_config(void *self, const char *key, const char *value)
 	char call[128];
 
 	if (strcmp(key, "log") == 0)
-		lifecycle->fd = open(value,
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+		lifecycle->fd = open(
+		    value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	snprintf(call, sizeof(call), "config %s", key);
 	lifecycle_say(lifecycle, call);
 	return strcmp(value, "refuse") == 0 ? -1 : 0;
@@ -194,14 +206,13 @@ lifecycle_on_later(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	lifecycle_say(own->self, bevhost_conn_is_closing(own->conn)
-		? "later, closing"
-		: "later, open");
+				     ? "later, closing"
+				     : "later, open");
 	/* Nothing of this may reach anybody, or crash. */
 	if (bevhost_conn_is_closing(own->conn) &&
 	    bufferevent_write(bevhost_conn_bev(own->conn), "late", 4) == 0)
 		lifecycle_say(own->self, "late write succeeded");
-	bufferevent_enable(
-	    bevhost_conn_bev(own->conn), EV_READ | EV_WRITE);
+	bufferevent_enable(bevhost_conn_bev(own->conn), EV_READ | EV_WRITE);
 	event_free(own->later);
 	own->later = NULL;
 	bevhost_conn_release(own->conn);
@@ -219,8 +230,8 @@ lifecycle_hold(struct lifecycle_conn *own, struct bufferevent *bev)
 	}
 	if (own->later != NULL)
 		return;
-	own->later = evtimer_new(
-	    bufferevent_get_base(bev), lifecycle_on_later, own);
+	own->later =
+	    evtimer_new(bufferevent_get_base(bev), lifecycle_on_later, own);
 	if (own->later == NULL || event_add(own->later, &soon) < 0)
 		abort();
 	bevhost_conn_hold(own->conn);
@@ -269,9 +280,9 @@ lifecycle_event(struct bufferevent *bev, short what, void *state)
 	struct lifecycle_conn *own = state;
 
 	(void)bev;
-	lifecycle_say(own->self, what & BEV_EVENT_EOF	? "event eof"
-		: what & BEV_EVENT_TIMEOUT ? "event timeout"
-					   : "event error");
+	lifecycle_say(own->self, what & BEV_EVENT_EOF	    ? "event eof"
+				 : what & BEV_EVENT_TIMEOUT ? "event timeout"
+							    : "event error");
 	if (!lifecycle_acts(own->self, "eof-stay"))
 		bevhost_conn_close(own->conn, BEVHOST_CLOSE_FLUSH);
 }

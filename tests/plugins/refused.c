@@ -12,7 +12,8 @@
 #define REFUSED_CHANGE plugin->libevent_version = 0x02020000
 #endif
 #if defined(REFUSED_LONGER)
-#define REFUSED_CHANGE plugin->struct_size = sizeof(refused), refused.later = plugin
+#define REFUSED_CHANGE \
+	plugin->struct_size = sizeof(refused), refused.later = plugin
 #endif
 #if defined(REFUSED_SHORT)
 #define REFUSED_CHANGE plugin->struct_size = 16
@@ -36,7 +37,8 @@
 #define REFUSED_PARAM .type = 77
 #endif
 #if defined(REFUSED_PARAM_DEFAULT)
-#define REFUSED_PARAM .type = BEVHOST_PARAM_INT, .value = "7", .min = 1, .max = 5
+#define REFUSED_PARAM \
+	.type = BEVHOST_PARAM_INT, .value = "7", .min = 1, .max = 5
 #endif
 #if defined(REFUSED_PARAM_FIELD)
 #define REFUSED_PARAM .type = BEVHOST_PARAM_INT, .field = { 0, 4 }
@@ -45,7 +47,7 @@
 #define REFUSED_PARAM .type = BEVHOST_PARAM_ENUM, .choices = refused_none
 #endif
 #if defined(REFUSED_PARAM_SIZE)
-#define REFUSED_PARAM .type = BEVHOST_PARAM_INT
+#define REFUSED_PARAM  .type = BEVHOST_PARAM_INT
 #define REFUSED_CHANGE plugin->param_size = 12
 #endif
 #if defined(LONGER_ZERO)

@@ -110,8 +110,8 @@ serve_chat_read(struct bufferevent *bev, void *state)
 }
 
 static void
-serve_send(struct serve_conn *own, struct bufferevent *bev,
-    const char *word, const char *rest)
+serve_send(struct serve_conn *own, struct bufferevent *bev, const char *word,
+    const char *rest)
 {
 	struct evbuffer *output = bufferevent_get_output(bev);
 	size_t len = (size_t)atol(rest);
@@ -152,8 +152,7 @@ serve_set(struct serve_conn *own, struct bufferevent *bev, const char *word,
 	};
 
 	if (strcmp(word, "after") == 0) {
-		serve_set_timer(
-		    &own->after, own->conn, serve_on_after, number);
+		serve_set_timer(&own->after, own->conn, serve_on_after, number);
 	} else if (strcmp(word, "cork") == 0) {
 		bufferevent_disable(bev, EV_WRITE);
 	} else if (strcmp(word, "uncork") == 0) {
@@ -189,7 +188,7 @@ serve_read(struct bufferevent *bev, void *state)
 	char *line, *rest;
 
 	while (!bevhost_conn_is_closing(own->conn) &&
-	    (line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF)) != NULL) {
+	       (line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF)) != NULL) {
 		rest = strchr(line, ' ');
 		if (rest != NULL)
 			*rest++ = '\0';
@@ -232,9 +231,8 @@ serve_close(void *state, enum bevhost_reason reason)
 
 	if (own->self->last == own->conn)
 		own->self->last = NULL;
-	snprintf(own->self->reasons + used,
-	    sizeof(own->self->reasons) - used, "%s%s", used ? " " : "",
-	    bevhost_reason_name(reason));
+	snprintf(own->self->reasons + used, sizeof(own->self->reasons) - used,
+	    "%s%s", used ? " " : "", bevhost_reason_name(reason));
 }
 
 static struct bevhost_plugin plugin = {
