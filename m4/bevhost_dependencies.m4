@@ -20,6 +20,11 @@ AC_SUBST([DL_LIBS])
 AX_CHECK_LINK_FLAG([-Wl,--dynamic-list=$srcdir/src/bevhost.syms], [],
 	[AC_MSG_ERROR([this linker has no --dynamic-list: use GNU ld, gold or lld])])
 
+dnl Jobs run on threads, and the C library has them.
+AC_SEARCH_LIBS([pthread_create], [pthread], [], [AC_MSG_ERROR(
+	[pthread_create was not found])])
+BEVHOST_CORO
+
 AC_ARG_ENABLE([tests], [AS_HELP_STRING([--disable-tests],
 	[do without the tests, and without Check and python3 that they need])])
 AS_IF([test "x$enable_tests" != xno], [
@@ -43,6 +48,37 @@ AC_CHECK_PROGS([CXX], [g++ clang++ c++])
 AM_CONDITIONAL([HAVE_CXX], [test -n "$CXX"])
 ])
 
+dnl Two functions of Boost.Context, linked statically: no C++ comes along.
+AC_DEFUN([BEVHOST_CORO], [
+AC_ARG_WITH([coro], [AS_HELP_STRING([--with-coro=boost|ucontext],
+	[how tasks switch stacks (boost, where it is found)])], [],
+	[with_coro=auto])
+AS_CASE([$with_coro], [auto|boost|ucontext], [], [AC_MSG_ERROR(
+	[--with-coro=$with_coro: it is boost or ucontext])])
+AS_IF([test "x$with_coro" != xucontext], [
+	dnl By its path: libtool moves -Wl,-Bstatic away from its library.
+	boost_context=$($CC -print-file-name=libboost_context.a)
+	saved_LIBS=$LIBS
+	LIBS="$boost_context $LIBS"
+	AC_CACHE_CHECK([for make_fcontext in a static libboost_context],
+		[bevhost_cv_boost_context], [AC_LINK_IFELSE([AC_LANG_PROGRAM(
+		[[void *make_fcontext(void *, unsigned long, void *);
+		void *jump_fcontext(void *, void *);]],
+		[[return make_fcontext(0, 0, 0) == jump_fcontext;]])],
+		[bevhost_cv_boost_context=yes],
+		[bevhost_cv_boost_context=no])])
+	LIBS=$saved_LIBS
+	AS_IF([test $bevhost_cv_boost_context = yes], [with_coro=boost
+		CORO_LIBS=$boost_context],
+		[test "x$with_coro" = xboost], [AC_MSG_ERROR(
+		[libboost_context.a was not found: install the package libboost-context-dev])])
+])
+AS_IF([test "x$with_coro" != xboost], [with_coro=ucontext
+	AC_DEFINE([CORO_UCONTEXT], [1], [tasks switch stacks by ucontext])])
+AC_SUBST([CORO_LIBS])
+AC_CHECK_HEADERS([valgrind/valgrind.h])
+])
+
 AC_DEFUN([BEVHOST_SUMMARY], [
 AS_IF([test "x$have_check" = xyes], [tests_say=yes],
 	[tests_say="only those in python (for the rest: package check)"])
@@ -50,10 +86,14 @@ AS_IF([test "x$enable_tests" = xno], [tests_say=no])
 AS_IF([test -z "$PYTHON"], [tests_say="no end-to-end tests (package python3)"])
 AS_IF([test "x$have_libuv" = xyes], [uv_say=yes],
 	[uv_say="no (package libuv1-dev)"])
+coro_say=$with_coro
+AS_IF([test $with_coro = ucontext],
+	[coro_say="ucontext, slower than boost (package libboost-context-dev)"])
 AC_MSG_NOTICE([
   bevhost $PACKAGE_VERSION
     libevent            $($PKG_CONFIG --modversion libevent_core)
     plugins             $plugindir
+    stacks of tasks     $coro_say
     tests               $tests_say
     libuv in the bench  $uv_say
     sanitizers          ${enable_sanitizers:-no}

@@ -190,6 +190,8 @@ conn_close(struct bevhost_conn *conn, enum bevhost_close how,
 		conn_set_state(conn, CONN_CLOSING);
 		conn->reason = (unsigned char)reason;
 		conn_stop_timers(conn);
+		if (conn->flow.bev != NULL)
+			handler_closing(&conn->handler);
 	}
 	flow_close(&conn->flow, how);
 }
@@ -295,7 +297,10 @@ conn_open(struct bevhost_conn *conn)
 	else if (handler_open(&conn->handler, conn, conn->flow.bev) == 0)
 		conn->opened = 1;
 	else
-		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_ERROR);
+		conn_close(conn, BEVHOST_CLOSE_NOW,
+		    errno == ENOMEM || errno == EAGAIN
+			? BEVHOST_REASON_OVERLOAD
+			: BEVHOST_REASON_ERROR);
 }
 
 void
@@ -338,10 +343,21 @@ conn_release(struct bevhost_conn *conn)
 		flow_call(&conn->flow);
 }
 
+/* The handler returned: after all that the peer had to say, or before. */
+static void
+conn_on_handler_end(struct bevhost_conn *conn)
+{
+	conn_close(conn, BEVHOST_CLOSE_FLUSH,
+	    conn->flow.eof ? BEVHOST_REASON_PEER : BEVHOST_REASON_HANDLER);
+}
+
 int
 conn_set_init(struct conn_set *set, struct event_base *base,
     void (*on_gone)(void *arg), void *arg)
 {
+	static const struct handler_host host = { .end = conn_on_handler_end };
+
+	handler_set_host(&host);
 	memset(set, 0, sizeof(*set));
 	TAILQ_INIT(&set->conns);
 	set->on_gone = on_gone;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coro.h"
 #include "instance.h"
 #include "log.h"
 #include "param.h"
@@ -104,6 +105,8 @@ describe_dump_callbacks(const struct bevhost_plugin *def)
 		{ "read", def->read != NULL },
 		{ "write", def->write != NULL },
 		{ "event", def->event != NULL },
+		{ "generate", def->generate != NULL },
+		{ "run", def->run != NULL },
 		{ "drain", def->drain != NULL },
 		{ "close", def->close != NULL },
 	};
@@ -133,7 +136,15 @@ describe_dump(const struct plugin_dirs *dirs, const char *word)
 	    def->libevent_version >> 16 & 255,
 	    def->libevent_version >> 8 & 255);
 	printf("struct_size=%u\n", plugin->struct_size);
-	printf("model=callbacks\n");
+	printf("model=%s\n",
+	    def->run		? "async"
+		: def->generate ? "generator"
+				: "callbacks");
+	if (def->generate != NULL)
+		printf("frame_size=%zu\n", def->frame_size);
+	if (def->run != NULL)
+		printf("stack_size=%zu\n",
+		    def->stack_size ? def->stack_size : CORO_STACK_DEFAULT);
 	describe_dump_callbacks(def);
 	if (def->bare_param != NULL)
 		printf("bare_param=%s\n", def->bare_param);

@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Calls into a plugin for one connection. The instance is noted around each,
- * so that the log and a crash can name whose code it was.
+ * Calls into a plugin for one connection. Callbacks are called as they are;
+ * generators and async functions are driven by callbacks of this file, which
+ * stand in their place. The instance is noted around each call, so that the
+ * log and a crash can name whose code it was.
  */
 #include "handler.h"
 
+#include <errno.h>
 #include <stdlib.h>
+
+#include "generator.h"
+#include "stream.h"
+#include "task.h"
+
+static const struct handler_host *handler_host;
+
+void
+handler_set_host(const struct handler_host *host)
+{
+	handler_host = host;
+}
 
 static const struct bevhost_plugin *
 handler_def(const struct handler *handler)
@@ -18,13 +33,125 @@ handler_init(struct handler *handler, const struct bevhost_instance *instance)
 {
 	const struct bevhost_plugin *def = &instance->plugin->def;
 
-	*handler = (struct handler){
+	*handler = (struct handler) {
 		.instance = instance,
 		.read = def->read,
 		.write = def->write,
 		.event = def->event,
 	};
+	if (def->run != NULL) {
+		handler->read = stream_on_read;
+		handler->write = stream_on_write;
+		handler->event = stream_on_event;
+	}
 }
+
+/* Generators */
+
+static void handler_on_generator_timer(struct bevhost_conn *conn, void *state);
+
+static void
+handler_run_generator(struct handler *handler)
+{
+	struct bevhost_generator *generator = handler->state;
+	const struct bevhost_instance *before =
+	    instance_enter(handler->instance);
+	int status = generator_step(generator, handler_def(handler)->generate,
+	    &handler->model.timer, handler_on_generator_timer);
+
+	instance_enter(before);
+	if (status == 0) {
+		handler_host->end(generator->conn);
+	} else if (status < 0) {
+		bevhost_conn_log(generator->conn, BEVHOST_LOG_WARNING,
+		    "no memory for a deadline");
+		bevhost_conn_close(generator->conn, BEVHOST_CLOSE_NOW);
+	}
+}
+
+static void
+handler_on_generator_timer(struct bevhost_conn *conn, void *state)
+{
+	struct bevhost_generator *generator = state;
+
+	(void)conn;
+	generator_on_timer(generator);
+	handler_run_generator(generator->host);
+}
+
+static int
+handler_open_generator(struct handler *handler, struct bevhost_conn *conn,
+    struct bufferevent *bev)
+{
+	const struct bevhost_plugin *def = handler_def(handler);
+
+	handler->state = generator_new(
+	    def->frame_size, conn, bev, handler->instance->self, handler);
+	if (handler->state == NULL)
+		return -1;
+	handler->generates = 1;
+	handler_run_generator(handler);
+	return 0;
+}
+
+/* Async functions */
+
+static int
+handler_main(void *arg)
+{
+	struct task *task = task_current();
+	struct bevhost_stream *stream = task_data(task);
+
+	(void)arg;
+	return task->instance->plugin->def.run(
+	    stream, task->instance->self);
+}
+
+/* The connection was held for the task, and ends with it. */
+static void
+handler_on_task_end(struct task *task)
+{
+	struct bevhost_conn *conn = task->conn;
+	struct handler *handler = task->arg;
+
+	handler->model.task = NULL;
+	handler->read = handler->write = NULL;
+	handler->event = NULL;
+	handler->state = NULL;
+	handler_host->end(conn);
+	bevhost_conn_release(conn);
+}
+
+static int
+handler_open_task(struct handler *handler, struct bevhost_conn *conn,
+    struct bufferevent *bev)
+{
+	struct task *task = task_new(handler->instance, conn, handler_main,
+	    handler, handler_def(handler)->stack_size,
+	    sizeof(struct bevhost_stream), handler_on_task_end);
+
+	if (task == NULL)
+		return -1;
+	handler->model.task = task;
+	handler->state = task_data(task);
+	stream_init(handler->state, bev, conn);
+	bevhost_conn_hold(conn);
+	task_wake_now(task, 0);
+	return 0;
+}
+
+void
+handler_closing(struct handler *handler)
+{
+	struct bevhost_stream *stream = handler->state;
+
+	if (handler_def(handler)->run == NULL || handler->model.task == NULL)
+		return;
+	stream->gone = 1;
+	task_cancel(handler->model.task);
+}
+
+/* All models */
 
 int
 handler_admit(const struct handler *handler, const struct bevhost_conn *conn)
@@ -49,6 +176,10 @@ handler_open(
 	const struct bevhost_instance *before;
 	int status = 0;
 
+	if (def->generate != NULL)
+		return handler_open_generator(handler, conn, bev);
+	if (def->run != NULL)
+		return handler_open_task(handler, conn, bev);
 	if (def->state_size != 0) {
 		handler->memory = calloc(1, def->state_size);
 		if (handler->memory == NULL)
@@ -73,6 +204,8 @@ handler_read(struct handler *handler, struct bufferevent *bev)
 {
 	const struct bevhost_instance *before;
 
+	if (handler->generates)
+		handler_run_generator(handler);
 	if (handler->read == NULL)
 		return;
 	before = instance_enter(handler->instance);
@@ -85,6 +218,8 @@ handler_write(struct handler *handler, struct bufferevent *bev)
 {
 	const struct bevhost_instance *before;
 
+	if (handler->generates)
+		handler_run_generator(handler);
 	if (handler->write == NULL)
 		return;
 	before = instance_enter(handler->instance);
@@ -97,6 +232,11 @@ handler_event(struct handler *handler, struct bufferevent *bev, short what)
 {
 	const struct bevhost_instance *before;
 
+	if (handler->generates && (what & BEV_EVENT_EOF)) {
+		generator_eof(handler->state);
+		handler_run_generator(handler);
+		return 1;
+	}
 	if (handler->event == NULL)
 		return 0;
 	before = instance_enter(handler->instance);
@@ -136,11 +276,18 @@ handler_close(struct handler *handler, enum bevhost_reason reason)
 	const struct bevhost_plugin *def = handler_def(handler);
 	const struct bevhost_instance *before;
 
+	if (handler->generates) {
+		before = instance_enter(handler->instance);
+		generator_finish(handler->state, def->generate);
+		instance_enter(before);
+	}
 	if (def->close != NULL) {
 		before = instance_enter(handler->instance);
 		def->close(handler->state, reason);
 		instance_enter(before);
 	}
+	if (handler->generates)
+		free(handler->state);
 	free(handler->memory);
 	handler->memory = NULL;
 	handler->state = NULL;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The plugin's side of one connection: its state, and the calls into it, each
- * of which is made here and nowhere else.
+ * The plugin's side of one connection, in any of the three models: its state,
+ * and the calls into it, each of which is made here and nowhere else.
  */
 #ifndef HANDLER_H
 #define HANDLER_H
 
 #include "instance.h"
+
+struct task;
 
 struct handler {
 	const struct bevhost_instance *instance;
@@ -14,25 +16,40 @@ struct handler {
 	void *memory; /* of state_size, the host's */
 	bufferevent_data_cb read, write;
 	bufferevent_event_cb event;
+	int generates;
+	union {
+		struct bevhost_timer *timer; /* a generator's, or NULL */
+		struct task *task;	     /* until it has ended */
+	} model;
 };
 
-void
-handler_init(struct handler *handler, const struct bevhost_instance *instance);
+/* What a handler needs of those above it. */
+struct handler_host {
+	/* The handler has ended by itself. */
+	void (*end)(struct bevhost_conn *conn);
+};
+void handler_set_host(const struct handler_host *host);
+
+void handler_init(
+    struct handler *handler, const struct bevhost_instance *instance);
 
 /* 1 takes the connection. */
-int
-handler_admit(const struct handler *handler, const struct bevhost_conn *conn);
-/* 0, or -1: then handler_close() is not called. */
+int handler_admit(
+    const struct handler *handler, const struct bevhost_conn *conn);
+/* 0, or -1 with errno: then handler_close() is not called. */
 int handler_open(struct handler *handler, struct bevhost_conn *conn,
     struct bufferevent *bev) BEVHOST_MUST_CHECK;
 void handler_read(struct handler *handler, struct bufferevent *bev);
 void handler_write(struct handler *handler, struct bufferevent *bev);
-/* 0 when the plugin has no event callback. */
-int handler_event(struct handler *handler, struct bufferevent *bev, short what);
+/* 0 when nobody heard it. */
+int handler_event(
+    struct handler *handler, struct bufferevent *bev, short what);
 /* 0 when the plugin has no drain callback. */
 int handler_drain(struct handler *handler);
-void handler_timer(
-    struct handler *handler, struct bevhost_conn *conn, bevhost_timer_cb cb);
+void handler_timer(struct handler *handler, struct bevhost_conn *conn,
+    bevhost_timer_cb cb);
+/* The connection has a reason to close. Nothing of the plugin runs inside. */
+void handler_closing(struct handler *handler);
 /* The last call; frees what the host keeps for it. */
 void handler_close(struct handler *handler, enum bevhost_reason reason);
 

@@ -186,11 +186,16 @@ static int
 main_serve(struct main_host *host)
 {
 	const struct options *options = &host->options;
+	const struct worker_settings settings = {
+		.event_method = options->event_method,
+		.stack_size = (size_t)options->stack_size,
+		.job_threads = options->job_threads,
+	};
 	int status = main_prepare(host);
 
 	if (status != 0)
 		return status;
-	if (worker_init(&host->worker, options->event_method, host->instances,
+	if (worker_init(&host->worker, &settings, host->instances,
 		host->instance_count, host->listeners,
 		host->listener_count) < 0)
 		return EX_CONFIG;

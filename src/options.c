@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "near.h"
+#include "param.h"
 
 const char options_help[] =
     "Usage: bevhost [OPTION]... [PLUGIN [KEY=VALUE]...]...\n"
@@ -39,6 +40,8 @@ const char options_help[] =
     "      --run=COMMAND        serve while COMMAND runs, exit with its "
     "status\n"
     "      --event-method=NAME  epoll, poll or select\n"
+    "      --stack-size=SIZE    of tasks that their plugin gives none (64k)\n"
+    "      --job-threads=N      threads for blocking work (4)\n"
     "      --no-master          one worker in the foreground\n"
     "  -v, --verbose            say more; twice: much more\n"
     "  -q, --quiet              say only what goes wrong\n"
@@ -60,6 +63,8 @@ enum {
 	OPT_READY_FD,
 	OPT_RUN,
 	OPT_EVENT_METHOD,
+	OPT_STACK_SIZE,
+	OPT_JOB_THREADS,
 	OPT_NO_MASTER
 };
 
@@ -72,12 +77,28 @@ static const struct option options_long[] = {
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "event-method", required_argument, NULL, OPT_EVENT_METHOD },
+	{ "stack-size", required_argument, NULL, OPT_STACK_SIZE },
+	{ "job-threads", required_argument, NULL, OPT_JOB_THREADS },
 	{ "no-master", no_argument, NULL, OPT_NO_MASTER },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
+};
+
+static const struct bevhost_param options_stack_size = {
+	.name = "stack-size",
+	.type = BEVHOST_PARAM_SIZE,
+	.min = 16 * 1024,
+	.max = 64 * 1024 * 1024,
+};
+
+static const struct bevhost_param options_job_threads = {
+	.name = "job-threads",
+	.type = BEVHOST_PARAM_INT,
+	.min = 1,
+	.max = 256,
 };
 
 /* "-" gives words in order, ":" tells a missing argument apart. */
@@ -284,6 +305,18 @@ options_event_method(struct options *options, const char *text)
 	return 0;
 }
 
+static int
+options_number(
+    const struct bevhost_param *param, const char *text, int64_t *number)
+{
+	char why[PARAM_TEXT_SIZE];
+
+	if (param_parse(param, text, number, why, sizeof(why)) == 0)
+		return 0;
+	log_write(BEVHOST_LOG_ERROR, NULL, "--%s=%s %s", param->name, text, why);
+	return -1;
+}
+
 static void
 options_act(struct options *options, enum options_action action)
 {
@@ -297,6 +330,7 @@ static int
 options_take(struct options *options, int option, int size)
 {
 	struct options_group *group;
+	int64_t number;
 
 	switch (option) {
 	case 1:
@@ -326,6 +360,14 @@ options_take(struct options *options, int option, int size)
 		return 0;
 	case OPT_EVENT_METHOD:
 		return options_event_method(options, optarg);
+	case OPT_STACK_SIZE:
+		return options_number(&options_stack_size, optarg,
+		    &options->stack_size);
+	case OPT_JOB_THREADS:
+		if (options_number(&options_job_threads, optarg, &number) < 0)
+			return -1;
+		options->job_threads = (int)number;
+		return 0;
 	case OPT_NO_MASTER:
 		return 0; /* there is no other way of running yet */
 	case 'v':
@@ -417,6 +459,7 @@ options_parse(struct options *options, int argc, char **argv)
 
 	memset(options, 0, sizeof(*options));
 	options->ready_fd = -1;
+	options->job_threads = 4;
 	options->level = BEVHOST_LOG_NOTICE;
 	options->groups = calloc((size_t)size, sizeof(*options->groups));
 	if (options->groups == NULL)

@@ -18,7 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bevhost/generator.h>
+
 #include "copy.h"
+#include "coro.h"
 #include "image.h"
 #include "log.h"
 #include "near.h"
@@ -26,6 +29,7 @@
 /* The fields of API 1 that a shorter struct must at least have. */
 #define PLUGIN_STRUCT_MIN offsetof(struct bevhost_plugin, version)
 #define PLUGIN_STRUCT_MAX 65536u
+#define PLUGIN_FRAME_MAX  (16u << 20)
 
 static struct plugin *plugin_loaded;
 
@@ -326,6 +330,43 @@ plugin_check_name(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
+/* Exactly one model, with what belongs to it. */
+static int
+plugin_check_model(const struct bevhost_plugin *def, char *why, size_t size)
+{
+	int callbacks =
+	    def->read != NULL || def->write != NULL || def->event != NULL;
+	int models = callbacks + (def->generate != NULL) + (def->run != NULL);
+
+	if (models == 0)
+		snprintf(why, size,
+		    "has no handler: one of .read, .write and .event, or "
+		    ".generate, or .run must be set");
+	else if (models > 1)
+		snprintf(why, size,
+		    "has more than one model: .read, .write and .event, or "
+		    ".generate, or .run may be set");
+	else if (!callbacks && (def->open != NULL || def->state_size != 0))
+		snprintf(why, size,
+		    "sets .open or .state_size, which belong to callbacks");
+	else if (def->generate != NULL &&
+	    (def->frame_size < sizeof(struct bevhost_generator) ||
+		def->frame_size > PLUGIN_FRAME_MAX))
+		snprintf(why, size,
+		    "has a .frame_size of %zu: a frame begins with a struct "
+		    "bevhost_generator of %zu bytes",
+		    def->frame_size, sizeof(struct bevhost_generator));
+	else if (def->stack_size != 0 &&
+	    (def->stack_size < CORO_STACK_MIN ||
+		def->stack_size > CORO_STACK_MAX))
+		snprintf(why, size,
+		    "has a .stack_size of %zu: it may be 16k to 64M",
+		    def->stack_size);
+	else
+		return 0;
+	return -1;
+}
+
 static int
 plugin_check_def(const struct bevhost_plugin *def, char *why, size_t size)
 {
@@ -334,23 +375,18 @@ plugin_check_def(const struct bevhost_plugin *def, char *why, size_t size)
 	for (i = 0; i < sizeof(def->reserved) / sizeof(def->reserved[0]); i++)
 		if (def->reserved[i] != NULL) {
 			snprintf(why, size,
-			    "sets reserved[%zu], which this "
-			    "host does not know: it needs a "
-			    "later bevhost",
+			    "sets reserved[%zu], which this host does not "
+			    "know: it needs a later bevhost",
 			    i);
 			return -1;
 		}
-	if (!plugin_check_name(def->name))
+	if (!plugin_check_name(def->name)) {
 		snprintf(why, size,
-		    "has no proper name: .name is lower case, "
-		    "digits and '-', at most 63");
-	else if (def->read == NULL && def->write == NULL && def->event == NULL)
-		snprintf(why, size,
-		    "has no handler: one of .read, .write and "
-		    ".event must be set");
-	else
-		return 0;
-	return -1;
+		    "has no proper name: .name is lower case, digits and '-', "
+		    "at most 63");
+		return -1;
+	}
+	return plugin_check_model(def, why, size);
 }
 
 /* Copies the parameters, whatever the size of theirs, to an array of ours. */

@@ -12,8 +12,13 @@
 #include <string.h>
 
 #include "conn.h"
+#include "coro.h"
+#include "job.h"
 #include "listener.h"
 #include "log.h"
+#include "overflow.h"
+#include "stream.h"
+#include "task.h"
 
 /* Memory that serves messages is not worth giving back between two of them. */
 #define WORKER_MMAP_BYTES (4 * 1024 * 1024)
@@ -76,10 +81,17 @@ out:
 	return base;
 }
 
+/* What must end before the loop does. */
+static size_t
+worker_left(const struct worker *worker)
+{
+	return worker->conns->count + task_loop_count() + stream_loop_count();
+}
+
 static void
 worker_end_loop_if_done(struct worker *worker)
 {
-	if (worker->stopping && worker->conns->count == 0)
+	if (worker->stopping && worker_left(worker) == 0)
 		event_base_loopexit(worker->base, NULL);
 }
 
@@ -92,6 +104,12 @@ worker_on_conn_gone(void *arg)
 	for (i = 0; !worker->stopping && i < worker->listener_count; i++)
 		listener_retry(&worker->listeners[i]);
 	worker_end_loop_if_done(worker);
+}
+
+static void
+worker_on_task_gone(void *arg)
+{
+	worker_end_loop_if_done(arg);
 }
 
 static void
@@ -123,6 +141,14 @@ worker_on_deadline(evutil_socket_t fd, short what, void *arg)
 	worker_stop(worker);
 }
 
+static void
+worker_cut(struct worker *worker)
+{
+	conn_set_cut(worker->conns);
+	task_loop_cancel();
+	stream_loop_cut();
+}
+
 void
 worker_stop(struct worker *worker)
 {
@@ -131,7 +157,7 @@ worker_stop(struct worker *worker)
 	int i;
 
 	if (worker->stopping++ > 0) {
-		conn_set_cut(worker->conns);
+		worker_cut(worker);
 		if (event_add(worker->deadline, &cut) < 0)
 			event_base_loopbreak(worker->base);
 		return;
@@ -139,13 +165,15 @@ worker_stop(struct worker *worker)
 	for (i = 0; i < worker->listener_count; i++)
 		listener_clear(&worker->listeners[i]);
 	conn_set_drain(worker->conns);
+	task_loop_cancel();
 	if (event_add(worker->deadline, &drain) < 0)
-		conn_set_cut(worker->conns);
+		worker_cut(worker);
 	worker_end_loop_if_done(worker);
 }
 
 static int
-worker_init_events(struct worker *worker)
+worker_init_events(
+    struct worker *worker, const struct worker_settings *settings)
 {
 	static const int numbers[3] = { SIGTERM, SIGINT, SIGHUP };
 	int i;
@@ -156,8 +184,13 @@ worker_init_events(struct worker *worker)
 		return -1;
 	worker->deadline =
 	    evtimer_new(worker->base, worker_on_deadline, worker);
-	if (worker->deadline == NULL)
+	if (worker->deadline == NULL ||
+	    task_loop_init(worker->base, settings->stack_size,
+		worker_on_task_gone, worker) < 0 ||
+	    stream_loop_init(worker->base, worker_on_task_gone, worker) < 0 ||
+	    job_pool_init(worker->base, settings->job_threads) < 0)
 		return -1;
+	worker->tasks = 1;
 	for (i = 0; i < 3; i++) {
 		worker->signals[i] = evsignal_new(
 		    worker->base, numbers[i], worker_on_signal, worker);
@@ -168,8 +201,32 @@ worker_init_events(struct worker *worker)
 	return 0;
 }
 
+/* For those who write on stacks of their own. */
+static void
+worker_prepare_stacks(
+    const struct bevhost_instance *instances, int instance_count)
+{
+	int i, tasks = 0;
+
+	for (i = 0; i < instance_count; i++)
+		tasks |= instances[i].plugin->def.run != NULL;
+	if (!tasks)
+		return;
+	if (overflow_catch() < 0)
+		log_write(BEVHOST_LOG_WARNING, NULL,
+		    "stack overflows will not be named: %m");
+	if (log_enabled(BEVHOST_LOG_DEBUG))
+		coro_paint();
+	if (coro_limit() != 0)
+		log_write(BEVHOST_LOG_NOTICE, NULL,
+		    "at most %zu tasks: this kernel has no guards without "
+		    "mappings (raise vm.max_map_count for more)",
+		    coro_limit());
+	log_write(BEVHOST_LOG_INFO, NULL, "stacks by %s", coro_method());
+}
+
 int
-worker_init(struct worker *worker, const char *method,
+worker_init(struct worker *worker, const struct worker_settings *settings,
     struct bevhost_instance *instances, int instance_count,
     struct listener *listeners, int listener_count)
 {
@@ -185,15 +242,17 @@ worker_init(struct worker *worker, const char *method,
 	signal(SIGPIPE, SIG_IGN);
 	event_set_log_callback(worker_on_libevent);
 	event_set_fatal_callback(worker_on_fatal);
-	worker->base = worker_make_base(method);
-	if (worker->base == NULL || worker_init_events(worker) < 0) {
+	worker->base = worker_make_base(settings->event_method);
+	if (worker->base == NULL || worker_init_events(worker, settings) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "cannot make an event loop%s%s: %m", method ? " with " : "",
-		    method ? method : "");
+		    "cannot make an event loop%s%s: %m",
+		    settings->event_method ? " with " : "",
+		    settings->event_method ? settings->event_method : "");
 		return -1;
 	}
 	log_write(BEVHOST_LOG_INFO, NULL, "libevent %s with %s",
 	    event_get_version(), event_base_get_method(worker->base));
+	worker_prepare_stacks(instances, instance_count);
 	for (i = 0; i < instance_count; i++)
 		if (instance_start(&instances[i], worker->base) < 0)
 			return -1;
@@ -221,11 +280,23 @@ worker_end_conns(struct worker *worker)
 {
 	int passes;
 
-	conn_set_cut(worker->conns);
-	for (passes = 0; worker->conns->count > 0 && passes < 100; passes++)
+	for (passes = 0; worker_left(worker) > 0 && passes < 100; passes++) {
+		worker_cut(worker);
 		event_base_loop(worker->base, EVLOOP_NONBLOCK);
+	}
 	/* What libevent finalises late needs one more. */
 	event_base_loop(worker->base, EVLOOP_NONBLOCK);
+}
+
+/* An instance's stop may have started more of them. */
+static void
+worker_clear_tasks(struct worker *worker)
+{
+	worker_end_conns(worker);
+	job_pool_clear();
+	stream_loop_clear();
+	task_loop_clear();
+	worker->tasks = 0;
 }
 
 int
@@ -237,17 +308,19 @@ worker_clear(struct worker *worker)
 		listener_clear(&worker->listeners[i]);
 	if (worker->base == NULL)
 		return 0;
-	if (worker->conns != NULL && worker->conns->loop.turn != NULL)
+	if (worker->tasks)
 		worker_end_conns(worker);
-	if (worker->conns != NULL && worker->conns->count > 0) {
+	if (worker->tasks && worker_left(worker) > 0) {
 		log_write(BEVHOST_LOG_WARNING, NULL,
-		    "handlers hold %zu connections that have ended: leaving "
-		    "without them",
-		    worker->conns->count);
+		    "handlers hold %zu connections and %zu tasks that were to "
+		    "end: leaving without them",
+		    worker->conns->count, task_loop_count());
 		return -1;
 	}
 	for (i = 0; i < worker->instance_count; i++)
 		instance_stop(&worker->instances[i]);
+	if (worker->tasks)
+		worker_clear_tasks(worker);
 	if (worker->conns != NULL)
 		conn_set_clear(worker->conns);
 	free(worker->conns);

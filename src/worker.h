@@ -21,16 +21,21 @@ struct worker {
 	struct event *signals[3]; /* TERM, INT, HUP */
 	struct event *deadline;	  /* of a drain */
 	int stopping;
-	int ready; /* the base exists, all are started */
+	int tasks; /* tasks, streams and jobs can be */
+};
+
+struct worker_settings {
+	const char *event_method; /* libevent's back end, NULL: its choice */
+	size_t stack_size;	  /* of tasks, in bytes; 0: the default */
+	int job_threads;
 };
 
 /*
- * Makes the base with libevent's back end `method` (NULL: its choice) and
- * starts every instance and listener. Returns 0, or -1 having logged;
+ * Makes the base and starts every instance and listener. Returns 0, or -1 having logged;
  * worker_clear() is due either way.
  */
-int worker_init(struct worker *worker, const char *method,
-    struct bevhost_instance *instances, int instance_count,
+int worker_init(struct worker *worker,
+    const struct worker_settings *settings, struct bevhost_instance *instances, int instance_count,
     struct listener *listeners, int listener_count) BEVHOST_MUST_CHECK;
 
 /* Serves until it is stopped. Returns 0, or -1 having logged. */

@@ -36,10 +36,12 @@ extern "C" {
 struct bevhost_conn;	 /* one accepted connection */
 struct bevhost_instance; /* a plugin configured for its listeners */
 struct bevhost_timer;	 /* a timer that ends with its connection */
+struct bevhost_generator; /* the head of a generator's frame */
+struct bevhost_stream;	 /* a task's waiting view of a connection */
 
 /*
- * A plugin. Only `name` and one of read, write and event must be set. It
- * lives as long as the process and is the same for all its instances.
+ * A plugin. Only `name` and one model must be set: one of read, write and
+ * event, or generate, or run. It lives as long as the process and is the same for all its instances.
  *
  * The calls of an instance, in order: create, config for each KEY=VALUE,
  * ready, start; then its connections; then stop and destroy. Those that
@@ -83,8 +85,19 @@ struct bevhost_plugin {
 	void (*drain)(void *state); /* the host stops: please finish */
 	void (*close)(void *state, enum bevhost_reason reason);
 
-	/* For self-test, freeze and thaw, manifest, models: must be NULL. */
-	void (*reserved[8])(void);
+	/*
+	 * The other models, one of which may stand in place of read, write and
+	 * event: a generator with its frame's size (<bevhost/generator.h>), or
+	 * an async function with its stack's size, 0 for the host's default
+	 * (<bevhost/task.h>). close and drain get the frame, or NULL.
+	 */
+	enum bevhost_op (*generate)(struct bevhost_generator *generator);
+	size_t frame_size;
+	int (*run)(struct bevhost_stream *stream, void *self);
+	size_t stack_size;
+
+	/* For self-test, freeze and thaw, manifest: must be NULL. */
+	void (*reserved[4])(void);
 };
 
 /* The one symbol that a plugin exports. Fills in the first four fields. */
@@ -211,6 +224,11 @@ void bevhost_conn_log(const struct bevhost_conn *conn, enum bevhost_level level,
 void bevhost_error(const char *format, ...) BEVHOST_PRINTF(1, 2);
 /* 1 when the level is shown: spares the work of making its text. */
 int bevhost_log_enabled(enum bevhost_level level);
+
+/* Milliseconds of the monotonic clock, and the moment that is ms from now:
+   for the deadlines of generators and tasks. */
+int64_t bevhost_now_ms(void);
+int64_t bevhost_after_ms(int64_t ms);
 
 /* The word for a reason: peer, handler, reset, ... */
 const char *bevhost_reason_name(enum bevhost_reason reason);

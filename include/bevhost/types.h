@@ -54,6 +54,14 @@ enum bevhost_param_type {
 	BEVHOST_PARAM_ENUM	  /* one of the words in choices */
 };
 
+/* What a generator waits for. */
+enum bevhost_op {
+	BEVHOST_OP_DONE = 0, /* nothing: it has ended */
+	BEVHOST_OP_READ,     /* `bytes` bytes of input, or its end */
+	BEVHOST_OP_WRITE,    /* at most `bytes` bytes of output are owed */
+	BEVHOST_OP_SLEEP     /* the deadline */
+};
+
 struct bevhost_field {
 	size_t offset, size;
 };

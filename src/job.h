@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Blocking work on threads, with its end on the loop. */
+#ifndef JOB_H
+#define JOB_H
+
+#include <event2/event.h>
+
+#include <bevhost/types.h>
+
+#define JOB_THREADS 4
+
+struct job {
+	int (*fn)(void *arg);
+	void *arg;
+	int result;
+	int taken; /* a thread runs it, or has */
+	void (*on_end)(struct job *job); /* on the loop */
+	void *owner;
+	struct job *next;
+};
+
+/* The pool of a process: threads start with the first job. 0 or -1. */
+int job_pool_init(struct event_base *base, int threads) BEVHOST_MUST_CHECK;
+/* Waits for jobs that run, forgets those that wait. */
+void job_pool_clear(void);
+
+/* The caller keeps job until on_end. Returns 0 or a negative errno. */
+int job_submit(struct job *job) BEVHOST_MUST_CHECK;
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Streams: a task's waiting view of a bufferevent. */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include "task.h"
+
+struct flow;
+
+struct bevhost_stream {
+	struct bufferevent *bev;
+	struct bevhost_conn *conn; /* or NULL: an outbound stream */
+	struct task *reader, *writer;
+	size_t need;	/* the reader's: this much input */
+	size_t allowed; /* the writer's: at most this much output */
+	size_t scanned; /* no separator begins before this */
+	size_t write_watermark;
+	int error;    /* of the connection, negative, or 0 */
+	unsigned eof : 1;
+	unsigned write_eof : 1; /* our side has been shut */
+	unsigned gone : 1;	/* closed: nothing works any more */
+};
+
+void stream_init(struct bevhost_stream *stream, struct bufferevent *bev,
+    struct bevhost_conn *conn);
+
+/* The callbacks of its bufferevent; state is the stream. */
+void stream_on_read(struct bufferevent *bev, void *state);
+void stream_on_write(struct bufferevent *bev, void *state);
+void stream_on_event(struct bufferevent *bev, short what, void *state);
+
+/* An outbound stream of the running task over a connected socket. Takes fd,
+   closing it on failure too. 0 or a negative errno. */
+int stream_open(int fd, struct bevhost_stream **stream) BEVHOST_MUST_CHECK;
+
+/* For outbound streams: once for each process. on_gone is called after the end
+   of each. 0 or -1. */
+int stream_loop_init(struct event_base *base, void (*on_gone)(void *arg),
+    void *arg) BEVHOST_MUST_CHECK;
+/* Closes what is still closing, at once. */
+void stream_loop_cut(void);
+size_t stream_loop_count(void);
+void stream_loop_clear(void);
+
+#endif
