@@ -118,6 +118,8 @@ conn_timer_start(struct bevhost_timer *timer, int64_t timeout_ms)
 		return -ESHUTDOWN;
 	if (timeout_ms < 0)
 		return -EINVAL;
+	/* From now, not from when this turn of the loop began. */
+	event_base_update_cache_time(timer->conn->set->loop.base);
 	return event_add(timer->event, &timeout) < 0 ? -ENOMEM : 0;
 }
 

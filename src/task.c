@@ -230,6 +230,8 @@ task_set_timer(struct task *task, int64_t wait_ms)
 	if (task->timer == NULL)
 		task->timer =
 		    evtimer_new(task_loop.base, task_on_timer, task);
+	/* From now, not from when this turn of the loop began. */
+	event_base_update_cache_time(task_loop.base);
 	if (task->timer == NULL || event_add(task->timer, &timeout) < 0)
 		return -ENOMEM;
 	return 0;
@@ -519,6 +521,25 @@ bevhost_task_spawn(int (*fn)(void *arg), void *arg)
 	return task->id;
 }
 
+/* Cancels these children, waits for them and forgets them: what they work on
+   may be in the frame of the function that calls. */
+static void
+task_end_named(const int64_t *ids, size_t count)
+{
+	struct task_child *child;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		bevhost_task_cancel(ids[i]);
+	for (i = 0; i < count; i++) {
+		child = task_find_child(ids[i]);
+		if (child == NULL)
+			continue; /* it was named twice */
+		task_outlive(child, "the end of children");
+		task_forget_child(child);
+	}
+}
+
 int
 bevhost_task_await(int64_t id, int *result, int64_t deadline)
 {
@@ -534,6 +555,8 @@ bevhost_task_await(int64_t id, int *result, int64_t deadline)
 		return -ECHILD;
 	while (child->task != NULL) {
 		status = task_wait_child(deadline, "a child");
+		if (status == -ECANCELED)
+			task_end_named(&id, 1);
 		if (status < 0)
 			return status;
 	}
@@ -568,6 +591,8 @@ bevhost_task_gather(
 	for (i = 0; i < count; i++) {
 		status = bevhost_task_await(
 		    ids[i], results ? &results[i] : NULL, deadline);
+		if (status == -ECANCELED)
+			task_end_named(ids, count);
 		if (status < 0)
 			return status;
 	}
@@ -597,32 +622,23 @@ int
 bevhost_task_race(
     const int64_t *ids, size_t count, int *result, int64_t deadline)
 {
-	struct task_child *child;
 	int winner, status;
-	size_t i;
 
 	if (task_running == NULL)
 		return -EPERM;
 	while ((winner = task_find_ended(ids, count)) == -EAGAIN) {
 		status =
 		    task_wait_child(deadline, "the first of its children");
+		if (status == -ECANCELED)
+			task_end_named(ids, count);
 		if (status < 0)
 			return status;
 	}
 	if (winner < 0)
 		return winner;
-	for (i = 0; i < count; i++)
-		bevhost_task_cancel(ids[i]);
-	for (i = 0; i < count; i++) {
-		child = task_find_child(ids[i]);
-		/* Named twice, it is gone already. */
-		if (child == NULL)
-			continue;
-		task_outlive(child, "the losers of a race");
-		if ((int)i == winner && result != NULL)
-			*result = child->result;
-		task_forget_child(child);
-	}
+	if (result != NULL)
+		*result = task_find_child(ids[winner])->result;
+	task_end_named(ids, count);
 	return winner;
 }
 

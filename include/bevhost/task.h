@@ -135,6 +135,10 @@ int bevhost_connect(const char *host, unsigned port, int64_t deadline,
 /*
  * Tasks. A child ends before its parent: a function that returns while
  * children run has them cancelled and waited for, and its result is -ECHILD.
+ * Its own stack frame is gone by then: a function whose children use what is
+ * in it awaits them before it returns, on its error paths too. Awaiting ends
+ * them when the caller is cancelled: await, gather and race then cancel the
+ * children they name, wait for them and return -ECANCELED.
  */
 
 /* Starts fn(arg) as a child of the calling task; it runs at the next wait.

@@ -43,7 +43,10 @@ class Refused(unittest.TestCase):
                 "refused_short": "of 16 bytes, which makes no sense",
                 "refused_name": "has no proper name",
                 "refused_model": "has no handler: one of .read, .write and "
-                                 ".event must be set",
+                                 ".event, or .generate, or .run must be set",
+                "refused_two_models": "has more than one model",
+                "refused_open": "sets .open or .state_size",
+                "refused_frame": "has a .frame_size of 0",
                 "refused_reserved": "sets reserved[3]",
                 "refused_null": "returned no plugin",
                 "refused_bare": "its .bare_param 'nothing' is no parameter",

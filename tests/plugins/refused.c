@@ -50,6 +50,17 @@
 #define REFUSED_PARAM  .type = BEVHOST_PARAM_INT
 #define REFUSED_CHANGE plugin->param_size = 12
 #endif
+#if defined(REFUSED_TWO_MODELS)
+#define REFUSED_CHANGE plugin->run = refused_run
+#endif
+#if defined(REFUSED_OPEN)
+#define REFUSED_CHANGE \
+	plugin->run = refused_run, plugin->read = NULL, plugin->state_size = 8
+#endif
+#if defined(REFUSED_FRAME)
+#define REFUSED_CHANGE \
+	plugin->generate = refused_generate, plugin->read = NULL
+#endif
 #if defined(LONGER_ZERO)
 #define REFUSED_CHANGE plugin->struct_size = sizeof(refused)
 #endif
@@ -60,6 +71,25 @@ refused_read(struct bufferevent *bev, void *state)
 	(void)bev;
 	(void)state;
 }
+
+#if defined(REFUSED_TWO_MODELS) || defined(REFUSED_OPEN)
+static int
+refused_run(struct bevhost_stream *stream, void *self)
+{
+	(void)stream;
+	(void)self;
+	return 0;
+}
+#endif
+
+#if defined(REFUSED_FRAME)
+static enum bevhost_op
+refused_generate(struct bevhost_generator *generator)
+{
+	(void)generator;
+	return BEVHOST_OP_DONE;
+}
+#endif
 
 #if defined(REFUSED_PARAM)
 static const char *const refused_none[] = { NULL };
