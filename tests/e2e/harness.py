@@ -15,6 +15,8 @@ BEVHOST = os.environ.get("BEVHOST", "bevhost")
 PLUGINS = os.environ.get("BEVHOST_TEST_PLUGINS", "tests/plugins/.libs")
 # Words before the program: a valgrind, say. Slows everything down.
 UNDER = os.environ.get("BEVHOST_UNDER", "").split()
+# Memory that is freed stays for a while then.
+SANITIZERS = bool(os.environ.get("BEVHOST_SANITIZERS"))
 # How long a condition may take on a busy machine before a test fails.
 PATIENCE = 60.0
 
