@@ -300,9 +300,8 @@ conn_open(struct bevhost_conn *conn)
 		conn->opened = 1;
 	else
 		conn_close(conn, BEVHOST_CLOSE_NOW,
-		    errno == ENOMEM || errno == EAGAIN
-			? BEVHOST_REASON_OVERLOAD
-			: BEVHOST_REASON_ERROR);
+		    errno == ENOMEM || errno == EAGAIN ? BEVHOST_REASON_OVERLOAD
+						       : BEVHOST_REASON_ERROR);
 }
 
 void

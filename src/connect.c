@@ -23,7 +23,7 @@
 struct connect_attempt {
 	struct connect *race;
 	struct event *event;
-	int fd; /* or -1 */
+	int fd;	  /* or -1 */
 	int done; /* connected or failed */
 	int error;
 };
@@ -57,9 +57,9 @@ connect_resolve(struct connect *race, int flags)
 	if (error == EAI_SYSTEM)
 		return -errno;
 	if (error != 0)
-		return error == EAI_AGAIN ? -EAGAIN
-		    : error == EAI_MEMORY ? -ENOMEM
-					  : -ENOENT;
+		return error == EAI_AGAIN    ? -EAGAIN
+		       : error == EAI_MEMORY ? -ENOMEM
+					     : -ENOENT;
 	for (ai = list; ai != NULL && race->addr_count < CONNECT_ADDRS_MAX;
 	     ai = ai->ai_next) {
 		struct addr *addr = &race->addrs[race->addr_count];
@@ -93,7 +93,7 @@ connect_interleave(struct connect *race)
 		int i = next[turn];
 
 		while (i < race->addr_count &&
-		    race->addrs[i].u.sa.sa_family != families[turn])
+		       race->addrs[i].u.sa.sa_family != families[turn])
 			i++;
 		next[turn] = i + 1;
 		if (i < race->addr_count)
@@ -112,15 +112,13 @@ connect_find_addrs(struct connect *race)
 	if (strncmp(race->host, "unix:", 5) == 0) {
 		if (addr_parse(race->host, &spec, &why) < 0)
 			return -EINVAL;
-		race->addr_count =
-		    addr_resolve(&spec, race->addrs, 1, &why);
+		race->addr_count = addr_resolve(&spec, race->addrs, 1, &why);
 		return race->addr_count == 1 ? 0 : -EINVAL;
 	}
 	/* An address as text needs no thread. */
 	status = connect_resolve(race, AI_NUMERICHOST);
 	if (status == -ENOENT) {
-		status = bevhost_run_job(
-		    connect_resolve_job, race, &result);
+		status = bevhost_run_job(connect_resolve_job, race, &result);
 		if (status == 0)
 			status = result;
 	}
@@ -155,8 +153,7 @@ connect_failed(struct connect_attempt *attempt, int error)
 
 	attempt->done = 1;
 	attempt->error = error;
-	if (race->error == 0 ||
-	    connect_rank(error) > connect_rank(race->error))
+	if (race->error == 0 || connect_rank(error) > connect_rank(race->error))
 		race->error = error;
 }
 
@@ -183,16 +180,15 @@ connect_watch(struct connect_attempt *attempt)
 	attempt->event = event_new(task_loop_base(), attempt->fd, EV_WRITE,
 	    connect_on_writable, attempt);
 	return attempt->event != NULL && event_add(attempt->event, NULL) == 0
-	    ? 0
-	    : -1;
+		   ? 0
+		   : -1;
 }
 
 static void
 connect_start(struct connect *race)
 {
 	const struct addr *addr = &race->addrs[race->started];
-	struct connect_attempt *attempt =
-	    &race->attempts[race->started++];
+	struct connect_attempt *attempt = &race->attempts[race->started++];
 	int on = 1;
 
 	attempt->race = race;
@@ -203,8 +199,8 @@ connect_start(struct connect *race)
 		return;
 	}
 	if (addr->u.sa.sa_family != AF_UNIX)
-		setsockopt(attempt->fd, IPPROTO_TCP, TCP_NODELAY, &on,
-		    sizeof(on));
+		setsockopt(
+		    attempt->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(attempt->fd, &addr->u.sa, addr->len) == 0)
 		attempt->done = 1;
 	else if (errno != EINPROGRESS)

@@ -81,8 +81,8 @@ struct coro_transfer {
 	void *data;
 };
 extern struct coro_transfer jump_fcontext(void *to, void *data);
-extern void *make_fcontext(
-    void *top, size_t size, void (*fn)(struct coro_transfer));
+extern void *
+make_fcontext(void *top, size_t size, void (*fn)(struct coro_transfer));
 #endif
 
 const char *
@@ -118,8 +118,8 @@ coro_find_limit(void)
 		fclose(file);
 	}
 	coro_max = mappings > 2 * CORO_MAPPINGS_SPARED
-	    ? (mappings - CORO_MAPPINGS_SPARED) / 2
-	    : CORO_MAPPINGS_SPARED / 2;
+		       ? (mappings - CORO_MAPPINGS_SPARED) / 2
+		       : CORO_MAPPINGS_SPARED / 2;
 }
 
 static void
@@ -161,9 +161,8 @@ coro_map(size_t size)
 		return NULL;
 	/* A huge page would be one for many stacks, and cost all of it. */
 	madvise(mapping, CORO_GUARD + size, MADV_NOHUGEPAGE);
-	if ((coro_guards
-		    ? madvise(mapping, CORO_GUARD, MADV_GUARD_INSTALL)
-		    : mprotect(mapping, CORO_GUARD, PROT_NONE)) < 0) {
+	if ((coro_guards ? madvise(mapping, CORO_GUARD, MADV_GUARD_INSTALL)
+			 : mprotect(mapping, CORO_GUARD, PROT_NONE)) < 0) {
 		munmap(mapping, CORO_GUARD + size);
 		errno = EAGAIN;
 		return NULL;
@@ -208,7 +207,9 @@ static struct coro *
 coro_place(char *low, size_t size)
 {
 	return (struct coro *)(void *)(low + size - sizeof(struct coro) -
-	    (uintptr_t)(low + size - sizeof(struct coro)) % CORO_ALIGN);
+				       (uintptr_t)(low + size -
+						   sizeof(struct coro)) %
+					   CORO_ALIGN);
 }
 
 static char *
@@ -403,7 +404,7 @@ coro_overflowed(const void *addr)
 	const char *at = addr;
 
 	return coro_running != NULL && at < coro_running->low &&
-	    at >= coro_running->low - CORO_GUARD;
+	       at >= coro_running->low - CORO_GUARD;
 }
 
 struct coro *
@@ -450,8 +451,7 @@ coro_free(struct coro *coro)
 		coro_unmap(coro);
 		return;
 	}
-	madvise(coro->low, coro->size - coro_page_up(CORO_WARM),
-	    MADV_DONTNEED);
+	madvise(coro->low, coro->size - coro_page_up(CORO_WARM), MADV_DONTNEED);
 	coro->next = coro_pool;
 	coro_pool = coro;
 	coro_pool_count++;

@@ -136,10 +136,9 @@ describe_dump(const struct plugin_dirs *dirs, const char *word)
 	    def->libevent_version >> 16 & 255,
 	    def->libevent_version >> 8 & 255);
 	printf("struct_size=%u\n", plugin->struct_size);
-	printf("model=%s\n",
-	    def->run		? "async"
-		: def->generate ? "generator"
-				: "callbacks");
+	printf("model=%s\n", def->run	     ? "async"
+			     : def->generate ? "generator"
+					     : "callbacks");
 	if (def->generate != NULL)
 		printf("frame_size=%zu\n", def->frame_size);
 	if (def->run != NULL)

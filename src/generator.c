@@ -36,8 +36,15 @@ generator_new(size_t frame_size, struct bevhost_conn *conn,
 }
 
 void
-generator_on_timer(struct bevhost_generator *generator)
+generator_on_timer(
+    struct bevhost_generator *generator, struct bevhost_timer *timer)
 {
+	int64_t left_ms = generator->deadline_ms - bevhost_now_ms();
+
+	/* libevent's clock is coarser than ours, and may be early. */
+	if (!(generator->flags & GENERATOR_AGAIN) && left_ms > 0 &&
+	    bevhost_timer_start(timer, left_ms) == 0)
+		return;
 	if (!(generator->flags & GENERATOR_AGAIN))
 		generator->flags |= GENERATOR_TIMED_OUT;
 	generator->flags &= (unsigned char)~(GENERATOR_TIMER | GENERATOR_AGAIN);
@@ -94,8 +101,7 @@ generator_set_deadline(struct bevhost_generator *generator,
 	int64_t wait_ms = generator->deadline_ms - bevhost_now_ms();
 
 	if (wait_ms > 0)
-		return generator_set_timer(
-		    generator, timer, on_timer, wait_ms);
+		return generator_set_timer(generator, timer, on_timer, wait_ms);
 	generator->flags |= GENERATOR_TIMED_OUT;
 	return 0;
 }
@@ -106,9 +112,8 @@ generator_stop_timer(
 {
 	if (generator->flags & GENERATOR_TIMER)
 		bevhost_timer_stop(timer);
-	generator->flags &=
-	    (unsigned char)~(GENERATOR_TIMER | GENERATOR_TIMED_OUT |
-		GENERATOR_AGAIN);
+	generator->flags &= (unsigned char)~(
+	    GENERATOR_TIMER | GENERATOR_TIMED_OUT | GENERATOR_AGAIN);
 }
 
 int
@@ -121,10 +126,10 @@ generator_step(struct bevhost_generator *generator,
 	while ((why = generator_why(generator)) >= 0) {
 		if (steps++ == GENERATOR_STEPS) {
 			generator->flags |= GENERATOR_AGAIN;
-			return generator_set_timer(generator, timer, on_timer,
-				   0) < 0
-			    ? -1
-			    : 1;
+			return generator_set_timer(
+				   generator, timer, on_timer, 0) < 0
+				   ? -1
+				   : 1;
 		}
 		generator_stop_timer(generator, *timer);
 		generator->why = (unsigned char)why;
@@ -133,8 +138,8 @@ generator_step(struct bevhost_generator *generator,
 		    bevhost_conn_is_closing(generator->conn))
 			return 0;
 		if (generator->op == BEVHOST_OP_WRITE)
-			bufferevent_setwatermark(generator->bev, EV_WRITE,
-			    generator->bytes, 0);
+			bufferevent_setwatermark(
+			    generator->bev, EV_WRITE, generator->bytes, 0);
 		if (generator->deadline_ms >= 0 &&
 		    generator_set_deadline(generator, timer, on_timer) < 0)
 			return -1;
@@ -148,8 +153,8 @@ generator_finish(struct bevhost_generator *generator,
 {
 	int steps;
 
-	for (steps = 0; steps < GENERATOR_STEPS &&
-	     generator->op != BEVHOST_OP_DONE;
+	for (steps = 0;
+	     steps < GENERATOR_STEPS && generator->op != BEVHOST_OP_DONE;
 	     steps++) {
 		generator->why = BEVHOST_WHY_CLOSING;
 		generator->op = (unsigned char)function(generator);

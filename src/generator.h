@@ -11,9 +11,9 @@ void generator_finish(struct bevhost_generator *generator,
     enum bevhost_op (*function)(struct bevhost_generator *));
 
 /* A zeroed frame with its head filled in, or NULL. */
-struct bevhost_generator *generator_new(size_t frame_size,
-    struct bevhost_conn *conn, struct bufferevent *bev, void *self,
-    void *host) BEVHOST_MUST_CHECK;
+struct bevhost_generator *
+generator_new(size_t frame_size, struct bevhost_conn *conn,
+    struct bufferevent *bev, void *self, void *host) BEVHOST_MUST_CHECK;
 
 /*
  * Runs it as far as it can go. Returns 0 when it has ended, 1 when it waits
@@ -24,7 +24,8 @@ struct bevhost_generator *generator_new(size_t frame_size,
 int generator_step(struct bevhost_generator *generator,
     enum bevhost_op (*function)(struct bevhost_generator *),
     struct bevhost_timer **timer, bevhost_timer_cb on_timer);
-void generator_on_timer(struct bevhost_generator *generator);
+void generator_on_timer(
+    struct bevhost_generator *generator, struct bevhost_timer *timer);
 void generator_eof(struct bevhost_generator *generator);
 
 #endif

@@ -33,7 +33,7 @@ handler_init(struct handler *handler, const struct bevhost_instance *instance)
 {
 	const struct bevhost_plugin *def = &instance->plugin->def;
 
-	*handler = (struct handler) {
+	*handler = (struct handler){
 		.instance = instance,
 		.read = def->read,
 		.write = def->write,
@@ -73,15 +73,16 @@ static void
 handler_on_generator_timer(struct bevhost_conn *conn, void *state)
 {
 	struct bevhost_generator *generator = state;
+	struct handler *handler = generator->host;
 
 	(void)conn;
-	generator_on_timer(generator);
-	handler_run_generator(generator->host);
+	generator_on_timer(generator, handler->model.timer);
+	handler_run_generator(handler);
 }
 
 static int
-handler_open_generator(struct handler *handler, struct bevhost_conn *conn,
-    struct bufferevent *bev)
+handler_open_generator(
+    struct handler *handler, struct bevhost_conn *conn, struct bufferevent *bev)
 {
 	const struct bevhost_plugin *def = handler_def(handler);
 
@@ -103,8 +104,7 @@ handler_main(void *arg)
 	struct bevhost_stream *stream = task_data(task);
 
 	(void)arg;
-	return task->instance->plugin->def.run(
-	    stream, task->instance->self);
+	return task->instance->plugin->def.run(stream, task->instance->self);
 }
 
 /* The connection was held for the task, and ends with it. */
@@ -123,8 +123,8 @@ handler_on_task_end(struct task *task)
 }
 
 static int
-handler_open_task(struct handler *handler, struct bevhost_conn *conn,
-    struct bufferevent *bev)
+handler_open_task(
+    struct handler *handler, struct bevhost_conn *conn, struct bufferevent *bev)
 {
 	struct task *task = task_new(handler->instance, conn, handler_main,
 	    handler, handler_def(handler)->stack_size,

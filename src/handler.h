@@ -30,24 +30,23 @@ struct handler_host {
 };
 void handler_set_host(const struct handler_host *host);
 
-void handler_init(
-    struct handler *handler, const struct bevhost_instance *instance);
+void
+handler_init(struct handler *handler, const struct bevhost_instance *instance);
 
 /* 1 takes the connection. */
-int handler_admit(
-    const struct handler *handler, const struct bevhost_conn *conn);
+int
+handler_admit(const struct handler *handler, const struct bevhost_conn *conn);
 /* 0, or -1 with errno: then handler_close() is not called. */
 int handler_open(struct handler *handler, struct bevhost_conn *conn,
     struct bufferevent *bev) BEVHOST_MUST_CHECK;
 void handler_read(struct handler *handler, struct bufferevent *bev);
 void handler_write(struct handler *handler, struct bufferevent *bev);
 /* 0 when nobody heard it. */
-int handler_event(
-    struct handler *handler, struct bufferevent *bev, short what);
+int handler_event(struct handler *handler, struct bufferevent *bev, short what);
 /* 0 when the plugin has no drain callback. */
 int handler_drain(struct handler *handler);
-void handler_timer(struct handler *handler, struct bevhost_conn *conn,
-    bevhost_timer_cb cb);
+void handler_timer(
+    struct handler *handler, struct bevhost_conn *conn, bevhost_timer_cb cb);
 /* The connection has a reason to close. Nothing of the plugin runs inside. */
 void handler_closing(struct handler *handler);
 /* The last call; frees what the host keeps for it. */

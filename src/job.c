@@ -148,7 +148,7 @@ job_submit(struct job *job)
 int
 job_pool_init(struct event_base *base, int threads)
 {
-	pool.waiting = pool.done = (struct job_queue) { NULL, NULL };
+	pool.waiting = pool.done = (struct job_queue){ NULL, NULL };
 	pool.waiting.last = &pool.waiting.first;
 	pool.done.last = &pool.done.first;
 	pool.thread_count = pool.idle = pool.stop = 0;
@@ -156,8 +156,8 @@ job_pool_init(struct event_base *base, int threads)
 	pool.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (pool.fd < 0)
 		return -1;
-	pool.event = event_new(
-	    base, pool.fd, EV_READ | EV_PERSIST, job_on_done, NULL);
+	pool.event =
+	    event_new(base, pool.fd, EV_READ | EV_PERSIST, job_on_done, NULL);
 	if (pool.event != NULL && event_add(pool.event, NULL) == 0)
 		return 0;
 	job_pool_clear();

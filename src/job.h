@@ -13,7 +13,7 @@ struct job {
 	int (*fn)(void *arg);
 	void *arg;
 	int result;
-	int taken; /* a thread runs it, or has */
+	int taken;			 /* a thread runs it, or has */
 	void (*on_end)(struct job *job); /* on the loop */
 	void *owner;
 	struct job *next;

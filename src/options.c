@@ -313,7 +313,8 @@ options_number(
 
 	if (param_parse(param, text, number, why, sizeof(why)) == 0)
 		return 0;
-	log_write(BEVHOST_LOG_ERROR, NULL, "--%s=%s %s", param->name, text, why);
+	log_write(
+	    BEVHOST_LOG_ERROR, NULL, "--%s=%s %s", param->name, text, why);
 	return -1;
 }
 
@@ -361,8 +362,8 @@ options_take(struct options *options, int option, int size)
 	case OPT_EVENT_METHOD:
 		return options_event_method(options, optarg);
 	case OPT_STACK_SIZE:
-		return options_number(&options_stack_size, optarg,
-		    &options->stack_size);
+		return options_number(
+		    &options_stack_size, optarg, &options->stack_size);
 	case OPT_JOB_THREADS:
 		if (options_number(&options_job_threads, optarg, &number) < 0)
 			return -1;

@@ -43,10 +43,10 @@ struct options {
 	const char *dump_plugin;
 	const char *run;	  /* a command, or NULL */
 	const char *event_method; /* or NULL: libevent's choice */
-	int64_t stack_size; /* of tasks, in bytes; 0: the default */
+	int64_t stack_size;	  /* of tasks, in bytes; 0: the default */
 	int job_threads;
-	int ready_fd;		  /* or -1 */
-	int help_plugin;	  /* a plugin was named on the command line */
+	int ready_fd;	 /* or -1 */
+	int help_plugin; /* a plugin was named on the command line */
 	enum bevhost_level level;
 };
 

@@ -350,15 +350,14 @@ plugin_check_model(const struct bevhost_plugin *def, char *why, size_t size)
 		snprintf(why, size,
 		    "sets .open or .state_size, which belong to callbacks");
 	else if (def->generate != NULL &&
-	    (def->frame_size < sizeof(struct bevhost_generator) ||
-		def->frame_size > PLUGIN_FRAME_MAX))
+		 (def->frame_size < sizeof(struct bevhost_generator) ||
+		     def->frame_size > PLUGIN_FRAME_MAX))
 		snprintf(why, size,
 		    "has a .frame_size of %zu: a frame begins with a struct "
 		    "bevhost_generator of %zu bytes",
 		    def->frame_size, sizeof(struct bevhost_generator));
-	else if (def->stack_size != 0 &&
-	    (def->stack_size < CORO_STACK_MIN ||
-		def->stack_size > CORO_STACK_MAX))
+	else if (def->stack_size != 0 && (def->stack_size < CORO_STACK_MIN ||
+					     def->stack_size > CORO_STACK_MAX))
 		snprintf(why, size,
 		    "has a .stack_size of %zu: it may be 16k to 64M",
 		    def->stack_size);

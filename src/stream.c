@@ -108,7 +108,7 @@ stream_on_event(struct bufferevent *bev, short what, void *state)
 		return;
 	}
 	stream->error = what & BEV_EVENT_TIMEOUT ? -ETIMEDOUT
-	    : error != 0			 ? -error
+			: error != 0		 ? -error
 						 : -EIO;
 	if (stream->reader != NULL)
 		task_wake(stream->reader, 0);
@@ -143,8 +143,7 @@ stream_check_read(const struct bevhost_stream *stream)
  * there will be no more.
  */
 static ssize_t
-stream_wait_input(
-    struct bevhost_stream *stream, size_t need, int64_t deadline)
+stream_wait_input(struct bevhost_stream *stream, size_t need, int64_t deadline)
 {
 	size_t len;
 	int status;
@@ -237,8 +236,7 @@ stream_find(struct bevhost_stream *stream, const void *separator,
 	if (len - stream->scanned >= separator_len) {
 		evbuffer_ptr_set(
 		    input, &from, stream->scanned, EVBUFFER_PTR_SET);
-		found = evbuffer_search(
-		    input, separator, separator_len, &from);
+		found = evbuffer_search(input, separator, separator_len, &from);
 		if (found.pos >= 0 &&
 		    (size_t)found.pos + separator_len <= limit)
 			return found.pos + (ssize_t)separator_len;
@@ -439,8 +437,7 @@ stream_on_outbound_event(struct bufferevent *bev, short what, void *arg)
 }
 
 static void
-stream_close_outbound(
-    struct stream_outbound *outbound, enum bevhost_close how)
+stream_close_outbound(struct stream_outbound *outbound, enum bevhost_close how)
 {
 	struct bevhost_stream *stream = &outbound->stream;
 
@@ -449,8 +446,8 @@ stream_close_outbound(
 		task_wake(stream->reader, 0);
 	if (stream->writer != NULL)
 		task_wake(stream->writer, 0);
-	flow_close(&outbound->flow,
-	    stream->error != 0 ? BEVHOST_CLOSE_NOW : how);
+	flow_close(
+	    &outbound->flow, stream->error != 0 ? BEVHOST_CLOSE_NOW : how);
 }
 
 static void
@@ -468,8 +465,10 @@ bevhost_stream_close(struct bevhost_stream *stream, enum bevhost_close how)
 		bevhost_conn_close(stream->conn, how);
 		return;
 	}
-	outbound = (struct stream_outbound *)(void *)((char *)stream -
-	    offsetof(struct stream_outbound, stream));
+	outbound =
+	    (struct stream_outbound *)(void *)((char *)stream -
+					       offsetof(struct stream_outbound,
+						   stream));
 	if (stream->gone)
 		return;
 	task_undefer(outbound->at_end);
@@ -516,8 +515,7 @@ stream_open(int fd, struct bevhost_stream **stream)
 }
 
 int
-stream_loop_init(
-    struct event_base *base, void (*on_gone)(void *arg), void *arg)
+stream_loop_init(struct event_base *base, void (*on_gone)(void *arg), void *arg)
 {
 	stream_loop.on_gone = on_gone;
 	stream_loop.arg = arg;

@@ -15,7 +15,7 @@ struct bevhost_stream {
 	size_t allowed; /* the writer's: at most this much output */
 	size_t scanned; /* no separator begins before this */
 	size_t write_watermark;
-	int error;    /* of the connection, negative, or 0 */
+	int error; /* of the connection, negative, or 0 */
 	unsigned eof : 1;
 	unsigned write_eof : 1; /* our side has been shut */
 	unsigned gone : 1;	/* closed: nothing works any more */

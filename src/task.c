@@ -211,13 +211,7 @@ task_cancel(struct task *task)
 		task_wake(task, -ECANCELED);
 }
 
-static void
-task_on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	task_wake_now(arg, -ETIMEDOUT);
-}
+static void task_on_timer(evutil_socket_t fd, short what, void *arg);
 
 static int
 task_set_timer(struct task *task, int64_t wait_ms)
@@ -228,13 +222,25 @@ task_set_timer(struct task *task, int64_t wait_ms)
 	};
 
 	if (task->timer == NULL)
-		task->timer =
-		    evtimer_new(task_loop.base, task_on_timer, task);
+		task->timer = evtimer_new(task_loop.base, task_on_timer, task);
 	/* From now, not from when this turn of the loop began. */
 	event_base_update_cache_time(task_loop.base);
 	if (task->timer == NULL || event_add(task->timer, &timeout) < 0)
 		return -ENOMEM;
 	return 0;
+}
+
+/* libevent's clock is coarser than ours, and may be early. */
+static void
+task_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct task *task = arg;
+	int64_t left_ms = task->deadline - bevhost_now_ms();
+
+	(void)fd;
+	(void)what;
+	if (left_ms <= 0 || task_set_timer(task, left_ms) < 0)
+		task_wake_now(task, -ETIMEDOUT);
 }
 
 int
@@ -255,6 +261,7 @@ task_wait(int64_t deadline, const char *waits_for)
 	if (status < 0)
 		return status;
 	if (deadline >= 0) {
+		task->deadline = deadline;
 		wait_ms = deadline - bevhost_now_ms();
 		if (wait_ms <= 0)
 			return -ETIMEDOUT;
@@ -302,6 +309,7 @@ bevhost_task_yield(void)
 
 	if (status < 0)
 		return status;
+	task_running->deadline = 0;
 	status = task_set_timer(task_running, 0);
 	if (status < 0)
 		return status;
@@ -322,7 +330,7 @@ task_defer(void (*fn)(void *arg), void *arg)
 
 	if (defer == NULL)
 		return NULL;
-	*defer = (struct task_defer) {
+	*defer = (struct task_defer){
 		.next = task_running->defers,
 		.task = task_running,
 		.fn = fn,
@@ -627,8 +635,7 @@ bevhost_task_race(
 	if (task_running == NULL)
 		return -EPERM;
 	while ((winner = task_find_ended(ids, count)) == -EAGAIN) {
-		status =
-		    task_wait_child(deadline, "the first of its children");
+		status = task_wait_child(deadline, "the first of its children");
 		if (status == -ECANCELED)
 			task_end_named(ids, count);
 		if (status < 0)

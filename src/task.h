@@ -17,17 +17,18 @@ struct task {
 	int (*fn)(void *arg);
 	void *arg;
 	int result;
-	struct task *parent; /* or NULL: a root */
+	struct task *parent;	  /* or NULL: a root */
 	struct task_child *child; /* what the parent keeps of it, or NULL */
 	LIST_HEAD(, task_child) children;
 	struct task_defer *defers;
 	TAILQ_ENTRY(task) ready_entry;
 	LIST_ENTRY(task) root_entry;
 	struct event *timer; /* made by the first wait with a deadline */
+	int64_t deadline;    /* of the wait */
 	const struct bevhost_instance *instance;
-	struct bevhost_conn *conn; /* or NULL */
+	struct bevhost_conn *conn;	   /* or NULL */
 	void (*on_end)(struct task *task); /* of a root, or NULL */
-	const char *waits_for; /* for debuggers, or NULL */
+	const char *waits_for;		   /* for debuggers, or NULL */
 	int wake;
 	unsigned waiting : 1;
 	unsigned ready : 1; /* on the list of those that run next */
@@ -54,9 +55,9 @@ void task_loop_clear(void);
  * A root: fn runs at task_wake_now() or at the loop's next turn. data_size
  * zeroed bytes, at task_data(), live as long as the task. NULL with errno.
  */
-struct task *task_new(const struct bevhost_instance *instance,
-    struct bevhost_conn *conn, int (*fn)(void *arg), void *arg,
-    size_t stack_size, size_t data_size,
+struct task *
+task_new(const struct bevhost_instance *instance, struct bevhost_conn *conn,
+    int (*fn)(void *arg), void *arg, size_t stack_size, size_t data_size,
     void (*on_end)(struct task *task)) BEVHOST_MUST_CHECK;
 void *task_data(struct task *task);
 

@@ -31,11 +31,11 @@ struct worker_settings {
 };
 
 /*
- * Makes the base and starts every instance and listener. Returns 0, or -1 having logged;
- * worker_clear() is due either way.
+ * Makes the base and starts every instance and listener. Returns 0, or -1
+ * having logged; worker_clear() is due either way.
  */
-int worker_init(struct worker *worker,
-    const struct worker_settings *settings, struct bevhost_instance *instances, int instance_count,
+int worker_init(struct worker *worker, const struct worker_settings *settings,
+    struct bevhost_instance *instances, int instance_count,
     struct listener *listeners, int listener_count) BEVHOST_MUST_CHECK;
 
 /* Serves until it is stopped. Returns 0, or -1 having logged. */

@@ -76,35 +76,35 @@ struct bevhost_generator {
  * 100 steps in a row others have their turn. Once it is closing, every yield
  * returns at once with BEVHOST_WHY_CLOSING, and after 100 the frame is freed.
  */
-#define BEVHOST_GENERATOR_BEGIN(g)                                             \
-	switch ((g)->resume_at) {                                              \
-	default:                                                               \
-		return BEVHOST_OP_DONE;                                        \
+#define BEVHOST_GENERATOR_BEGIN(g)      \
+	switch ((g)->resume_at) {       \
+	default:                        \
+		return BEVHOST_OP_DONE; \
 	case 0:
 
-#define BEVHOST_GENERATOR_END(g)                                               \
-	}                                                                      \
-	(g)->resume_at = -1;                                                   \
+#define BEVHOST_GENERATOR_END(g) \
+	}                        \
+	(g)->resume_at = -1;     \
 	return BEVHOST_OP_DONE
 
-#define BEVHOST_YIELD(g, operation, count, deadline)                           \
-	do {                                                                   \
-		(g)->bytes = (count);                                          \
-		(g)->deadline_ms = (deadline);                                 \
-		(g)->resume_at = __LINE__;                                     \
-		return (operation);                                            \
-	case __LINE__:;                                                        \
+#define BEVHOST_YIELD(g, operation, count, deadline) \
+	do {                                         \
+		(g)->bytes = (count);                \
+		(g)->deadline_ms = (deadline);       \
+		(g)->resume_at = __LINE__;           \
+		return (operation);                  \
+	case __LINE__:;                              \
 	} while (0)
 
 /* Until `count` bytes can be read: 1, or one more than there are, or ... */
-#define BEVHOST_YIELD_READ(g, count, deadline)                                 \
+#define BEVHOST_YIELD_READ(g, count, deadline) \
 	BEVHOST_YIELD(g, BEVHOST_OP_READ, count, deadline)
 
 /* Until at most `count` bytes are owed to the peer: 0 for all sent. */
-#define BEVHOST_YIELD_WRITE(g, count, deadline)                                \
+#define BEVHOST_YIELD_WRITE(g, count, deadline) \
 	BEVHOST_YIELD(g, BEVHOST_OP_WRITE, count, deadline)
 
-#define BEVHOST_YIELD_SLEEP(g, deadline)                                       \
+#define BEVHOST_YIELD_SLEEP(g, deadline) \
 	BEVHOST_YIELD(g, BEVHOST_OP_SLEEP, 0, deadline)
 
 /*
@@ -113,19 +113,19 @@ struct bevhost_generator {
  * Only the head is made anew: set the rest of the child's frame before, and
  * find its results there afterwards.
  */
-#define BEVHOST_YIELD_FROM(g, child, function)                                 \
-	do {                                                                   \
-		bevhost_generator_begin_child(child, g);                       \
-		(g)->resume_at = __LINE__;                                     \
-		/* FALLTHROUGH */                                              \
-	case __LINE__:;                                                        \
-		(child)->why = (g)->why;                                       \
-		(g)->op = (unsigned char)(function)(child);                    \
-		if ((g)->op != BEVHOST_OP_DONE) {                              \
-			(g)->bytes = (child)->bytes;                           \
-			(g)->deadline_ms = (child)->deadline_ms;               \
-			return (enum bevhost_op)(g)->op;                       \
-		}                                                              \
+#define BEVHOST_YIELD_FROM(g, child, function)                   \
+	do {                                                     \
+		bevhost_generator_begin_child(child, g);         \
+		(g)->resume_at = __LINE__;                       \
+		/* FALLTHROUGH */                                \
+	case __LINE__:;                                          \
+		(child)->why = (g)->why;                         \
+		(g)->op = (unsigned char)(function)(child);      \
+		if ((g)->op != BEVHOST_OP_DONE) {                \
+			(g)->bytes = (child)->bytes;             \
+			(g)->deadline_ms = (child)->deadline_ms; \
+			return (enum bevhost_op)(g)->op;         \
+		}                                                \
 	} while (0)
 
 static inline void

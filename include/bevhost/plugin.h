@@ -33,15 +33,16 @@ extern "C" {
 #error "this <bevhost/plugin.h> knows BEVHOST_API_VERSION 1 only"
 #endif
 
-struct bevhost_conn;	 /* one accepted connection */
-struct bevhost_instance; /* a plugin configured for its listeners */
-struct bevhost_timer;	 /* a timer that ends with its connection */
+struct bevhost_conn;	  /* one accepted connection */
+struct bevhost_instance;  /* a plugin configured for its listeners */
+struct bevhost_timer;	  /* a timer that ends with its connection */
 struct bevhost_generator; /* the head of a generator's frame */
-struct bevhost_stream;	 /* a task's waiting view of a connection */
+struct bevhost_stream;	  /* a task's waiting view of a connection */
 
 /*
  * A plugin. Only `name` and one model must be set: one of read, write and
- * event, or generate, or run. It lives as long as the process and is the same for all its instances.
+ * event, or generate, or run. It lives as long as the process and is the same
+ * for all its instances.
  *
  * The calls of an instance, in order: create, config for each KEY=VALUE,
  * ready, start; then its connections; then stop and destroy. Those that

@@ -47,11 +47,11 @@ extern "C" {
 #endif
 
 /* A whole plugin from a name and one function. */
-#define BEVHOST_COROUTINE(plugin_name, function)                               \
-	static struct bevhost_plugin bevhost_coroutine_plugin = {              \
-		.name = (plugin_name),                                         \
-		.run = (function),                                             \
-	};                                                                     \
+#define BEVHOST_COROUTINE(plugin_name, function)                  \
+	static struct bevhost_plugin bevhost_coroutine_plugin = { \
+		.name = (plugin_name),                            \
+		.run = (function),                                \
+	};                                                        \
 	BEVHOST_PLUGIN(bevhost_coroutine_plugin)
 
 /*
@@ -76,9 +76,9 @@ ssize_t bevhost_stream_read_exactly(
  * there is none in the first size bytes, -ENODATA when the input ends before
  * one: nothing is taken then.
  */
-ssize_t bevhost_stream_read_until(struct bevhost_stream *stream,
-    const void *separator, size_t separator_len, void *buf, size_t size,
-    int64_t deadline);
+ssize_t
+bevhost_stream_read_until(struct bevhost_stream *stream, const void *separator,
+    size_t separator_len, void *buf, size_t size, int64_t deadline);
 
 /*
  * A line without its \n or \r\n, ended by '\0' in buf. Returns its length. A
@@ -120,8 +120,8 @@ struct bevhost_conn *bevhost_stream_conn(const struct bevhost_stream *stream);
  * Closes, as bevhost_conn_close() does. A stream of bevhost_connect() is gone
  * then; it is closed at the latest when the task ends that opened it.
  */
-void bevhost_stream_close(
-    struct bevhost_stream *stream, enum bevhost_close how);
+void
+bevhost_stream_close(struct bevhost_stream *stream, enum bevhost_close how);
 
 /*
  * Connects to a name or address and a port, or to "unix:/PATH" (port 0). The
@@ -178,8 +178,8 @@ int bevhost_task_defer(void (*fn)(void *arg), void *arg);
  * Starts a task that is no connection's: from the instance's start or later.
  * Cancelled when the host stops. Returns 0 or a negative errno.
  */
-int bevhost_task_start(struct bevhost_instance *instance,
-    int (*fn)(void *arg), void *arg) BEVHOST_MUST_CHECK;
+int bevhost_task_start(struct bevhost_instance *instance, int (*fn)(void *arg),
+    void *arg) BEVHOST_MUST_CHECK;
 
 /*
  * Runs fn(arg) on a thread of the pool and waits for it. Returns 0 and what
@@ -202,10 +202,10 @@ int bevhost_event_wait(struct bevhost_event *event, int64_t deadline);
 /* A queue holds up to capacity items, in order. 0 or as every wait. */
 struct bevhost_queue *bevhost_queue_new(size_t capacity) BEVHOST_MUST_CHECK;
 void bevhost_queue_free(struct bevhost_queue *queue);
-int bevhost_queue_put(
-    struct bevhost_queue *queue, void *item, int64_t deadline);
-int bevhost_queue_get(
-    struct bevhost_queue *queue, void **item, int64_t deadline);
+int
+bevhost_queue_put(struct bevhost_queue *queue, void *item, int64_t deadline);
+int
+bevhost_queue_get(struct bevhost_queue *queue, void **item, int64_t deadline);
 size_t bevhost_queue_length(const struct bevhost_queue *queue);
 
 #if defined(__GNUC__)

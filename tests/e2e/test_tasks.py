@@ -147,7 +147,7 @@ class Tasks(Commands):
         words = dict(word.split("=")
                      for word in self.ask("sleep 100").split())
         self.assertEqual(words["sleep"], "0")
-        self.assertGreaterEqual(int(words["slept"]), 99)
+        self.assertGreaterEqual(int(words["slept"]), 100)
 
     def test_a_deadline(self):
         connection = self.connect()

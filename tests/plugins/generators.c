@@ -37,8 +37,8 @@ generators_read_line(struct bevhost_generator *g)
 	struct evbuffer *input = bufferevent_get_input(g->bev);
 
 	BEVHOST_GENERATOR_BEGIN(g);
-	while ((frame->line = evbuffer_readln(input, NULL,
-		    EVBUFFER_EOL_LF)) == NULL) {
+	while ((frame->line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF)) ==
+	       NULL) {
 		BEVHOST_YIELD_READ(g, evbuffer_get_length(input) + 1, -1);
 		if (g->why != BEVHOST_WHY_READY)
 			break;
@@ -107,8 +107,7 @@ generators_run(struct bevhost_generator *g)
 				BEVHOST_YIELD_READ(g, 1, -1);
 			evbuffer_add_printf(output, "why=%d\n", g->why);
 		} else {
-			evbuffer_add_printf(
-			    output, "%s\n", frame->next.line);
+			evbuffer_add_printf(output, "%s\n", frame->next.line);
 		}
 		free(frame->next.line);
 		frame->next.line = NULL;

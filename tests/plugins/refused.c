@@ -58,8 +58,7 @@
 	plugin->run = refused_run, plugin->read = NULL, plugin->state_size = 8
 #endif
 #if defined(REFUSED_FRAME)
-#define REFUSED_CHANGE \
-	plugin->generate = refused_generate, plugin->read = NULL
+#define REFUSED_CHANGE plugin->generate = refused_generate, plugin->read = NULL
 #endif
 #if defined(LONGER_ZERO)
 #define REFUSED_CHANGE plugin->struct_size = sizeof(refused)

@@ -141,9 +141,9 @@ tasks_wait(struct bevhost_stream *stream, struct tasks *self, int number,
 	case 0:
 		return (int)bevhost_stream_read(stream, buf, 1, -1) - 1;
 	case 1:
-		return (int)bevhost_stream_read_exactly(stream, buf, 1,
-			   bevhost_after_ms(100000)) -
-		    1;
+		return (int)bevhost_stream_read_exactly(
+			   stream, buf, 1, bevhost_after_ms(100000)) -
+		       1;
 	case 2:
 		input = bufferevent_get_input(bevhost_stream_bev(stream));
 		status = (int)evbuffer_get_length(input);
@@ -183,13 +183,13 @@ tasks_wait(struct bevhost_stream *stream, struct tasks *self, int number,
 		if (status == 0)
 			status = bevhost_task_yield();
 		return status < 0
-		    ? status
-		    : (int)bevhost_stream_read(stream, buf, 1, -1) - 1;
+			   ? status
+			   : (int)bevhost_stream_read(stream, buf, 1, -1) - 1;
 	default:
 		status = bevhost_run_job(tasks_pause, NULL, results);
 		return status < 0
-		    ? status
-		    : (int)bevhost_stream_read(stream, buf, 1, -1) - 1;
+			   ? status
+			   : (int)bevhost_stream_read(stream, buf, 1, -1) - 1;
 	}
 }
 
@@ -287,8 +287,8 @@ tasks_connect(char *rest, char *out, size_t size)
 	}
 	bevhost_stream_write(stream, "ping\n", 5, -1);
 	status = bevhost_stream_write_eof(stream, -1);
-	len = bevhost_stream_read_line(
-	    stream, out, size, bevhost_after_ms(5000));
+	len =
+	    bevhost_stream_read_line(stream, out, size, bevhost_after_ms(5000));
 	if (len < 0)
 		snprintf(out, size, "read=%zd eof=%d", len, status);
 	bevhost_stream_close(stream, BEVHOST_CLOSE_FLUSH);
@@ -344,18 +344,17 @@ tasks_do(struct bevhost_stream *stream, struct tasks *self, char *line,
 	} else if (strcmp(line, "connect") == 0) {
 		tasks_connect(rest, out, size);
 	} else if (strcmp(line, "deep") == 0) {
-		snprintf(out, size, "deep=%d",
-		    tasks_deep((size_t)atoi(rest)) != -1);
+		snprintf(
+		    out, size, "deep=%d", tasks_deep((size_t)atoi(rest)) != -1);
 	} else if (strcmp(line, "send") == 0) {
 		size_t len = (size_t)atol(rest), done;
 
 		for (done = 0; done < len && result == 0; done += 32)
-			result = bevhost_stream_write(stream,
-			    "0123456789abcdef0123456789abcdef", 32, -1);
+			result = bevhost_stream_write(
+			    stream, "0123456789abcdef0123456789abcdef", 32, -1);
 		snprintf(out, size, "\nsend=%d", result);
 	} else if (strcmp(line, "stats") == 0) {
-		snprintf(out, size,
-		    "running=%jd undeferred=%jd background=%d",
+		snprintf(out, size, "running=%jd undeferred=%jd background=%d",
 		    (intmax_t)(self->started - self->ended),
 		    (intmax_t)(self->started - self->deferred),
 		    self->background);
@@ -373,11 +372,11 @@ tasks_run(struct bevhost_stream *stream, void *self)
 	bevhost_task_defer(tasks_on_end, tasks);
 	while ((len = bevhost_stream_read_line(
 		    stream, line, sizeof(line), -1)) >= 0 ||
-	    len == -EMSGSIZE) {
+	       len == -EMSGSIZE) {
 		if (len == -EMSGSIZE) {
 			/* The rest is intact: take what was too long. */
-			struct evbuffer *input = bufferevent_get_input(
-			    bevhost_stream_bev(stream));
+			struct evbuffer *input =
+			    bufferevent_get_input(bevhost_stream_bev(stream));
 
 			snprintf(out, sizeof(out), "too long");
 			evbuffer_drain(input, sizeof(line));
