@@ -151,7 +151,7 @@ conn_stop_timers(struct bevhost_conn *conn)
 static void
 conn_free(struct bevhost_conn *conn)
 {
-	struct conn_set *set = conn->set;
+	struct conns *set = conn->set;
 	struct bevhost_timer *timer;
 
 	while ((timer = LIST_FIRST(&conn->timers)) != NULL)
@@ -305,7 +305,7 @@ conn_open(struct bevhost_conn *conn)
 }
 
 void
-conn_accept(struct conn_set *set, struct bevhost_instance *instance, int fd,
+conn_accept(struct conns *set, struct bevhost_instance *instance, int fd,
     const struct sockaddr *peer, socklen_t peer_len)
 {
 	struct bevhost_conn *conn = calloc(1, sizeof(*conn));
@@ -353,44 +353,17 @@ conn_on_handler_end(struct bevhost_conn *conn)
 }
 
 int
-conn_set_init(struct conn_set *set, struct event_base *base,
-    void (*on_gone)(void *arg), void *arg)
+conn_loop_init(struct conns *conns, struct event_base *base)
 {
 	static const struct handler_host host = { .end = conn_on_handler_end };
 
 	handler_set_host(&host);
-	memset(set, 0, sizeof(*set));
-	TAILQ_INIT(&set->conns);
-	set->on_gone = on_gone;
-	set->arg = arg;
-	return flow_loop_init(&set->loop, base, conn_on_closed);
+	return flow_loop_init(&conns->loop, base, conn_on_closed);
 }
 
 void
-conn_set_clear(struct conn_set *set)
+conn_drain(struct bevhost_conn *conn)
 {
-	assert(set->count == 0);
-	flow_loop_clear(&set->loop);
-}
-
-/* A drain callback may close others, but none is freed before the turn. */
-void
-conn_set_drain(struct conn_set *set)
-{
-	struct bevhost_conn *conn;
-
-	flow_loop_drain(&set->loop);
-	TAILQ_FOREACH (conn, &set->conns, entry)
-		if (conn->state == CONN_OPEN && !handler_drain(&conn->handler))
-			conn_close(
-			    conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_DRAIN);
-}
-
-void
-conn_set_cut(struct conn_set *set)
-{
-	struct bevhost_conn *conn;
-
-	TAILQ_FOREACH (conn, &set->conns, entry)
-		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_DRAIN);
+	if (conn->state == CONN_OPEN && !handler_drain(&conn->handler))
+		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_DRAIN);
 }

@@ -18,8 +18,8 @@ enum conn_state {
 
 TAILQ_HEAD(conn_list, bevhost_conn);
 
-/* The connections of a worker. */
-struct conn_set {
+/* The connections of a worker: see conns.h. */
+struct conns {
 	struct flow_loop loop;
 	struct conn_list conns;
 	size_t count;
@@ -38,7 +38,7 @@ struct bevhost_timer {
 struct bevhost_conn {
 	struct flow flow;
 	struct handler handler;
-	struct conn_set *set;
+	struct conns *set;
 	TAILQ_ENTRY(bevhost_conn) entry;
 	LIST_HEAD(, bevhost_timer) timers;
 	uint64_t id;
@@ -54,17 +54,16 @@ struct bevhost_conn {
 	} peer;
 };
 
-int conn_set_init(struct conn_set *set, struct event_base *base,
-    void (*on_gone)(void *arg), void *arg) BEVHOST_MUST_CHECK;
-/* No connection may be left. */
-void conn_set_clear(struct conn_set *set);
+/* For conns.c: the flows of its connections. 0 or -1. */
+int
+conn_loop_init(struct conns *conns, struct event_base *base) BEVHOST_MUST_CHECK;
 
 /*
  * Takes fd, closing it on failure too. The peer's address is the one that
  * accept gave: a peer that has gone has no other.
  */
-void conn_accept(struct conn_set *set, struct bevhost_instance *instance,
-    int fd, const struct sockaddr *peer, socklen_t peer_len);
+void conn_accept(struct conns *set, struct bevhost_instance *instance, int fd,
+    const struct sockaddr *peer, socklen_t peer_len);
 
 /*
  * The one way out. The first reason counts; NOW overtakes FLUSH. Nothing of
@@ -73,10 +72,8 @@ void conn_accept(struct conn_set *set, struct bevhost_instance *instance,
 void conn_close(struct bevhost_conn *conn, enum bevhost_close how,
     enum bevhost_reason reason);
 
-/* Asks every handler to finish, and closes for those that cannot be asked. */
-void conn_set_drain(struct conn_set *set);
-/* Closes all at once. */
-void conn_set_cut(struct conn_set *set);
+/* Asks the handler to finish, and closes if it cannot be asked. */
+void conn_drain(struct bevhost_conn *conn);
 
 void conn_hold(struct bevhost_conn *conn);
 void conn_release(struct bevhost_conn *conn);

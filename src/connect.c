@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <bevhost/task.h>
+
 #include "addr.h"
 #include "stream.h"
 #include "task.h"

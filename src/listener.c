@@ -117,7 +117,7 @@ listener_init(struct listener *listener, const struct sock *sock,
 }
 
 int
-listener_start(struct listener *listener, struct conn_set *set)
+listener_start(struct listener *listener, struct conns *set)
 {
 	char address[ADDR_TEXT_SIZE];
 

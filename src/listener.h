@@ -6,13 +6,13 @@
 #include "instance.h"
 #include "sock.h"
 
-struct conn_set;
+struct conns;
 struct evconnlistener;
 
 struct listener {
 	struct sock sock; /* owned */
 	struct bevhost_instance *instance;
-	struct conn_set *set;
+	struct conns *set;
 	struct evconnlistener *evlistener;
 	struct event *resume;  /* after an accept that failed */
 	int64_t last_error_ms; /* when one was logged */
@@ -24,8 +24,8 @@ void listener_init(struct listener *listener, const struct sock *sock,
     struct bevhost_instance *instance);
 
 /* Returns 0, or -1 having logged. */
-int listener_start(
-    struct listener *listener, struct conn_set *set) BEVHOST_MUST_CHECK;
+int
+listener_start(struct listener *listener, struct conns *set) BEVHOST_MUST_CHECK;
 
 /* A descriptor may have become free. */
 void listener_retry(struct listener *listener);

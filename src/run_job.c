@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 
+#include <bevhost/task.h>
+
 #include "job.h"
 #include "task.h"
 

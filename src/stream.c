@@ -5,6 +5,8 @@
  * task when that has come. What failed wakes it from the list of the ready,
  * after the connection has its reason.
  */
+#include <bevhost/task.h>
+
 #include "stream.h"
 
 #include <assert.h>
@@ -18,6 +20,7 @@
 #include <event2/util.h>
 
 #include "flow.h"
+#include "task.h"
 
 /* What read_exactly can wait for: half of what flow lets pile up. */
 #define STREAM_EXACT_MAX (FLOW_INPUT_MAX / 2)

@@ -3,9 +3,9 @@
 #ifndef STREAM_H
 #define STREAM_H
 
-#include "task.h"
+#include <bevhost/plugin.h>
 
-struct flow;
+struct task;
 
 struct bevhost_stream {
 	struct bufferevent *bev;

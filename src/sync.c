@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <bevhost/task.h>
+
 #include "task.h"
 
 /* On the waiting task's stack. */

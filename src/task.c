@@ -6,6 +6,8 @@
  * Cancelling only makes waits fail: the function leaves by itself, and no
  * suspended stack is ever freed.
  */
+#include <bevhost/task.h>
+
 #include "task.h"
 
 #include <assert.h>

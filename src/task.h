@@ -5,7 +5,7 @@
 
 #include <sys/queue.h>
 
-#include <bevhost/task.h>
+#include <bevhost/plugin.h>
 
 struct coro;
 struct task_child;

@@ -11,14 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conn.h"
-#include "coro.h"
-#include "job.h"
+#include "conns.h"
 #include "listener.h"
 #include "log.h"
-#include "overflow.h"
-#include "stream.h"
-#include "task.h"
+#include "runtime.h"
 
 /* Memory that serves messages is not worth giving back between two of them. */
 #define WORKER_MMAP_BYTES (4 * 1024 * 1024)
@@ -85,7 +81,7 @@ out:
 static size_t
 worker_left(const struct worker *worker)
 {
-	return worker->conns->count + task_loop_count() + stream_loop_count();
+	return conns_count(worker->conns) + runtime_left();
 }
 
 static void
@@ -137,16 +133,15 @@ worker_on_deadline(evutil_socket_t fd, short what, void *arg)
 	}
 	log_write(BEVHOST_LOG_WARNING, NULL,
 	    "%zu connections did not finish in %d s: closing them",
-	    worker->conns->count, WORKER_DRAIN_MS / 1000);
+	    conns_count(worker->conns), WORKER_DRAIN_MS / 1000);
 	worker_stop(worker);
 }
 
 static void
 worker_cut(struct worker *worker)
 {
-	conn_set_cut(worker->conns);
-	task_loop_cancel();
-	stream_loop_cut();
+	conns_cut(worker->conns);
+	runtime_cut();
 }
 
 void
@@ -164,8 +159,8 @@ worker_stop(struct worker *worker)
 	}
 	for (i = 0; i < worker->listener_count; i++)
 		listener_clear(&worker->listeners[i]);
-	conn_set_drain(worker->conns);
-	task_loop_cancel();
+	conns_drain(worker->conns);
+	runtime_drain();
 	if (event_add(worker->deadline, &drain) < 0)
 		worker_cut(worker);
 	worker_end_loop_if_done(worker);
@@ -178,17 +173,14 @@ worker_init_events(
 	static const int numbers[3] = { SIGTERM, SIGINT, SIGHUP };
 	int i;
 
-	worker->conns = calloc(1, sizeof(*worker->conns));
-	if (worker->conns == NULL || conn_set_init(worker->conns, worker->base,
-					 worker_on_conn_gone, worker) < 0)
+	worker->conns = conns_new(worker->base, worker_on_conn_gone, worker);
+	if (worker->conns == NULL)
 		return -1;
 	worker->deadline =
 	    evtimer_new(worker->base, worker_on_deadline, worker);
 	if (worker->deadline == NULL ||
-	    task_loop_init(worker->base, settings->stack_size,
-		worker_on_task_gone, worker) < 0 ||
-	    stream_loop_init(worker->base, worker_on_task_gone, worker) < 0 ||
-	    job_pool_init(worker->base, settings->job_threads) < 0)
+	    runtime_init(worker->base, settings->stack_size,
+		settings->job_threads, worker_on_task_gone, worker) < 0)
 		return -1;
 	worker->tasks = 1;
 	for (i = 0; i < 3; i++) {
@@ -201,28 +193,15 @@ worker_init_events(
 	return 0;
 }
 
-/* For those who write on stacks of their own. */
-static void
-worker_prepare_stacks(
-    const struct bevhost_instance *instances, int instance_count)
+static int
+worker_has_tasks(const struct worker *worker)
 {
-	int i, tasks = 0;
+	int i;
 
-	for (i = 0; i < instance_count; i++)
-		tasks |= instances[i].plugin->def.run != NULL;
-	if (!tasks)
-		return;
-	if (overflow_catch() < 0)
-		log_write(BEVHOST_LOG_WARNING, NULL,
-		    "stack overflows will not be named: %m");
-	if (log_enabled(BEVHOST_LOG_DEBUG))
-		coro_paint();
-	if (coro_limit() != 0)
-		log_write(BEVHOST_LOG_NOTICE, NULL,
-		    "at most %zu tasks: this kernel has no guards without "
-		    "mappings (raise vm.max_map_count for more)",
-		    coro_limit());
-	log_write(BEVHOST_LOG_INFO, NULL, "stacks by %s", coro_method());
+	for (i = 0; i < worker->instance_count; i++)
+		if (worker->instances[i].plugin->def.run != NULL)
+			return 1;
+	return 0;
 }
 
 int
@@ -252,7 +231,8 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 	}
 	log_write(BEVHOST_LOG_INFO, NULL, "libevent %s with %s",
 	    event_get_version(), event_base_get_method(worker->base));
-	worker_prepare_stacks(instances, instance_count);
+	if (worker_has_tasks(worker))
+		runtime_prepare_stacks();
 	for (i = 0; i < instance_count; i++)
 		if (instance_start(&instances[i], worker->base) < 0)
 			return -1;
@@ -293,9 +273,7 @@ static void
 worker_clear_tasks(struct worker *worker)
 {
 	worker_end_conns(worker);
-	job_pool_clear();
-	stream_loop_clear();
-	task_loop_clear();
+	runtime_clear();
 	worker->tasks = 0;
 }
 
@@ -314,16 +292,14 @@ worker_clear(struct worker *worker)
 		log_write(BEVHOST_LOG_WARNING, NULL,
 		    "handlers hold %zu connections and %zu tasks that were to "
 		    "end: leaving without them",
-		    worker->conns->count, task_loop_count());
+		    conns_count(worker->conns), runtime_left());
 		return -1;
 	}
 	for (i = 0; i < worker->instance_count; i++)
 		instance_stop(&worker->instances[i]);
 	if (worker->tasks)
 		worker_clear_tasks(worker);
-	if (worker->conns != NULL)
-		conn_set_clear(worker->conns);
-	free(worker->conns);
+	conns_free(worker->conns);
 	for (i = 0; i < 3; i++)
 		if (worker->signals[i] != NULL)
 			event_free(worker->signals[i]);

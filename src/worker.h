@@ -5,7 +5,7 @@
 
 #include "instance.h"
 
-struct conn_set;
+struct conns;
 struct listener;
 
 #define WORKER_DRAIN_MS 30000
@@ -13,7 +13,7 @@ struct listener;
 
 struct worker {
 	struct event_base *base;
-	struct conn_set *conns;
+	struct conns *conns;
 	struct bevhost_instance *instances; /* owned by the caller */
 	int instance_count;
 	struct listener *listeners; /* likewise */

@@ -14,6 +14,7 @@
 
 #include <event2/buffer.h>
 
+#include "conns.h"
 #include "log.h"
 #include "tap.h"
 
@@ -98,7 +99,7 @@ on_gone(void *arg)
 
 /* One connection from accept to its end. Returns what the peer got. */
 static ssize_t
-serve_one(struct conn_set *set, struct bevhost_instance *instance, char *buf)
+serve_one(struct conns *set, struct bevhost_instance *instance, char *buf)
 {
 	struct sockaddr peer = { .sa_family = AF_UNIX };
 	ssize_t len = 0, more;
@@ -136,28 +137,29 @@ START_TEST(any_allocation_may_fail)
 	};
 	struct bevhost_instance instance;
 	struct event_base *base = event_base_new();
-	struct conn_set set;
+	struct conns *set;
 	char buf[100];
 	long n, failures = 0;
 
 	log_set_level(BEVHOST_LOG_ERROR);
 	ck_assert_int_eq(instance_init(&instance, &plugin), 0);
-	ck_assert_int_eq(conn_set_init(&set, base, on_gone, NULL), 0);
-	ck_assert_int_eq(serve_one(&set, &instance, buf), 6);
+	set = conns_new(base, on_gone, NULL);
+	ck_assert_ptr_nonnull(set);
+	ck_assert_int_eq(serve_one(set, &instance, buf), 6);
 	for (n = 1; n < 1000; n++) {
 		allocations = 0;
 		fail_at = n;
-		serve_one(&set, &instance, buf);
+		serve_one(set, &instance, buf);
 		fail_at = 0;
 		if (allocations < n)
 			break;
 		failures++;
-		ck_assert_int_eq(serve_one(&set, &instance, buf), 6);
+		ck_assert_int_eq(serve_one(set, &instance, buf), 6);
 		ck_assert_mem_eq(buf, "answer", 6);
 	}
 	ck_assert_int_gt(failures, 10);
 	ck_assert_int_lt(n, 1000);
-	conn_set_clear(&set);
+	conns_free(set);
 	instance_clear(&instance);
 	event_base_free(base);
 }

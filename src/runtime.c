@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The parts of a worker that serve async handlers, set up and taken down in
+ * order.
+ */
+#include "runtime.h"
+
+#include "coro.h"
+#include "job.h"
+#include "log.h"
+#include "overflow.h"
+#include "stream.h"
+#include "task.h"
+
+int
+runtime_init(struct event_base *base, size_t stack_size, int job_threads,
+    void (*on_gone)(void *arg), void *arg)
+{
+	if (task_loop_init(base, stack_size, on_gone, arg) < 0)
+		return -1;
+	if (stream_loop_init(base, on_gone, arg) == 0) {
+		if (job_pool_init(base, job_threads) == 0)
+			return 0;
+		stream_loop_clear();
+	}
+	task_loop_clear();
+	return -1;
+}
+
+void
+runtime_prepare_stacks(void)
+{
+	if (overflow_catch() < 0)
+		log_write(BEVHOST_LOG_WARNING, NULL,
+		    "stack overflows will not be named: %m");
+	if (log_enabled(BEVHOST_LOG_DEBUG))
+		coro_paint();
+	if (coro_limit() != 0)
+		log_write(BEVHOST_LOG_NOTICE, NULL,
+		    "at most %zu tasks: this kernel has no guards without "
+		    "mappings (raise vm.max_map_count for more)",
+		    coro_limit());
+	log_write(BEVHOST_LOG_INFO, NULL, "stacks by %s", coro_method());
+}
+
+void
+runtime_drain(void)
+{
+	task_loop_cancel();
+}
+
+void
+runtime_cut(void)
+{
+	task_loop_cancel();
+	stream_loop_cut();
+}
+
+size_t
+runtime_left(void)
+{
+	return task_loop_count() + stream_loop_count();
+}
+
+void
+runtime_clear(void)
+{
+	job_pool_clear();
+	stream_loop_clear();
+	task_loop_clear();
+}
