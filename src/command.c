@@ -50,6 +50,12 @@ command_set_environment(const struct addr *bound)
 	    addr_text(&addr.u.sa, addr.len, text, sizeof(text)), 1);
 }
 
+static int
+command_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 static void
 command_on_child(evutil_socket_t number, short what, void *arg)
 {
@@ -69,7 +75,8 @@ command_on_child(evutil_socket_t number, short what, void *arg)
 
 /* In the child: as if a shell had started it, not a server. */
 static void
-command_exec(const char *text, const struct addr *bound)
+command_exec(
+    const char *text, const struct addr *bound, const struct rlimit *files)
 {
 	sigset_t none;
 
@@ -80,6 +87,7 @@ command_exec(const char *text, const struct addr *bound)
 	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	command_set_environment(bound);
+	setrlimit(RLIMIT_NOFILE, files);
 	execl("/bin/sh", "sh", "-c", text, (char *)NULL);
 	log_write(BEVHOST_LOG_ERROR, NULL, "cannot run /bin/sh: %m");
 	_exit(127);
@@ -87,8 +95,8 @@ command_exec(const char *text, const struct addr *bound)
 
 int
 command_start(struct command *command, const char *text,
-    const struct addr *bound, struct event_base *base,
-    void (*on_end)(void *arg), void *arg)
+    const struct addr *bound, const struct rlimit *files,
+    struct event_base *base, void (*on_end)(void *arg), void *arg)
 {
 	sigset_t all, before;
 
@@ -107,7 +115,7 @@ command_start(struct command *command, const char *text,
 	sigprocmask(SIG_SETMASK, &all, &before);
 	command->pid = fork();
 	if (command->pid == 0)
-		command_exec(text, bound);
+		command_exec(text, bound, files);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (command->pid < 0) {
 		command->pid = 0;
@@ -118,31 +126,31 @@ command_start(struct command *command, const char *text,
 	return 0;
 }
 
-/* Asks, and after two seconds makes sure. */
-static void
+/* Asks, and after two seconds makes sure. Returns the wait status. */
+static int
 command_end(pid_t pid)
 {
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-	int tries;
+	int tries, status = 0;
 
 	kill(pid, SIGTERM);
 	for (tries = 0; tries < 200; tries++) {
-		if (waitpid(pid, NULL, WNOHANG) != 0)
-			return;
+		if (waitpid(pid, &status, WNOHANG) != 0)
+			return status;
 		nanosleep(&pause, NULL);
 	}
 	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
+	return status;
 }
 
 void
 command_clear(struct command *command)
 {
 	if (command->pid > 0) {
-		command_end(command->pid);
+		command->status = command_status(command_end(command->pid));
 		command->pid = 0;
-		command->status = 128 + SIGTERM;
 	}
 	if (command->child != NULL)
 		event_free(command->child);

@@ -3,6 +3,7 @@
 #ifndef COMMAND_H
 #define COMMAND_H
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <event2/event.h>
@@ -19,11 +20,13 @@ struct command {
 
 /*
  * Runs text by sh, with BEVHOST_HOST, BEVHOST_PORT and BEVHOST_ADDRESS set
- * from the bound address. Returns 0, or -1 having logged.
+ * from the bound address, and with the limit of open files that the
+ * host was given. Returns 0, or -1 having logged.
  */
 int command_start(struct command *command, const char *text,
-    const struct addr *bound, struct event_base *base,
-    void (*on_end)(void *arg), void *arg) BEVHOST_MUST_CHECK;
+    const struct addr *bound, const struct rlimit *files,
+    struct event_base *base, void (*on_end)(void *arg),
+    void *arg) BEVHOST_MUST_CHECK;
 
 /* Ends it if it still runs, and waits for it. */
 void command_clear(struct command *command);

@@ -80,6 +80,8 @@ conn_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	assert(conn->state == CONN_OPEN);
 	handler_timer(&conn->handler, conn, timer->cb);
+	/* The turn frees, so conn is still there. */
+	flow_handler_ran(&conn->flow);
 }
 
 struct bevhost_timer *
@@ -176,6 +178,8 @@ conn_on_closed(struct flow *flow)
 	}
 	if (conn->holds > 0)
 		return;
+	/* Whatever close does to its bev, this is the last turn of the flow. */
+	flow->listed = 1;
 	if (conn->opened)
 		handler_close(
 		    &conn->handler, (enum bevhost_reason)conn->reason);
@@ -232,17 +236,20 @@ static void
 conn_on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct bevhost_conn *conn = arg;
-	int error = EVUTIL_SOCKET_ERROR(), heard;
+	int error, heard;
 
 	if (conn->state != CONN_OPEN) {
 		flow_closing_event(&conn->flow, what);
 		return;
 	}
-	if (what & BEV_EVENT_EOF)
-		flow_set_eof(&conn->flow);
+	what = flow_event(&conn->flow, what);
+	if (what == 0)
+		return;
+	error = EVUTIL_SOCKET_ERROR();
 	heard = handler_event(&conn->handler, bev, what);
 	if (conn->state != CONN_OPEN)
 		return;
+	flow_handler_ran(&conn->flow);
 	if (what & BEV_EVENT_ERROR)
 		conn_close(conn, BEVHOST_CLOSE_NOW, conn_error_reason(error));
 	else if ((what & BEV_EVENT_EOF) && !heard)
@@ -296,12 +303,13 @@ conn_open(struct bevhost_conn *conn)
 	conn_say(conn, BEVHOST_LOG_DEBUG, "accepted", "");
 	if (bufferevent_enable(conn->flow.bev, EV_READ) < 0)
 		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_OVERLOAD);
-	else if (handler_open(&conn->handler, conn, conn->flow.bev) == 0)
-		conn->opened = 1;
-	else
+	else if (handler_open(&conn->handler, conn, conn->flow.bev) < 0)
 		conn_close(conn, BEVHOST_CLOSE_NOW,
 		    errno == ENOMEM || errno == EAGAIN ? BEVHOST_REASON_OVERLOAD
 						       : BEVHOST_REASON_ERROR);
+	else
+		conn->opened = 1;
+	flow_handler_ran(&conn->flow);
 }
 
 void

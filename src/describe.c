@@ -167,7 +167,7 @@ describe_help_usage(const struct bevhost_plugin *def)
 	if (def->params == NULL && def->config != NULL)
 		printf(" [KEY=VALUE]...");
 	printf("\n");
-	if (def->summary != NULL)
+	if (def->summary != NULL && def->summary[0] != '\0')
 		printf("%c%s.\n", toupper((unsigned char)def->summary[0]),
 		    def->summary + 1);
 }

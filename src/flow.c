@@ -137,6 +137,7 @@ flow_on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct flow *flow = arg;
 
+	errno = 0;
 	flow_libevent_write(fd, what, flow->bev);
 	if (flow_owed(flow) == 0)
 		flow_rest(flow);
@@ -153,16 +154,56 @@ flow_watch(struct flow *flow)
 		flow_report_error(flow, BEV_EVENT_WRITING, ENOMEM);
 }
 
+/* Enabling calls the write callback, be there output or not. */
+static int
+flow_was_enabled(const struct flow *flow)
+{
+	return !flow->watched &&
+	       event_pending(&flow->bev->ev_write, EV_WRITE, NULL);
+}
+
 /* Writes what libevent wants to write, and watches for the rest. */
 static void
 flow_flush(struct flow *flow)
 {
-	if (flow->watched || flow_owed(flow) == 0)
+	if (flow->watched || (flow_owed(flow) == 0 && !flow_was_enabled(flow)))
 		return;
+	errno = 0;
 	if (flow->bev->enabled & EV_WRITE)
 		flow_libevent_write(flow->fd, EV_WRITE, flow->bev);
 	if (!flow->dead && flow_owed(flow) > 0)
 		flow_watch(flow);
+}
+
+void
+flow_handler_ran(struct flow *flow)
+{
+	if (!flow->finished && flow_was_enabled(flow))
+		flow_list(flow);
+}
+
+/*
+ * libevent takes a full socket for an end when a file is sent: sendfile's
+ * EAGAIN becomes 0. So does a file that has become shorter, which is an error.
+ */
+static short
+flow_write_event(struct flow *flow, int error)
+{
+	if ((error == EAGAIN || error == EINTR) &&
+	    bufferevent_enable(flow->bev, EV_WRITE) == 0)
+		return 0;
+	EVUTIL_SET_SOCKET_ERROR(EIO);
+	return BEV_EVENT_WRITING | BEV_EVENT_ERROR;
+}
+
+short
+flow_event(struct flow *flow, short what)
+{
+	if ((what & BEV_EVENT_WRITING) && (what & BEV_EVENT_EOF))
+		return flow_write_event(flow, EVUTIL_SOCKET_ERROR());
+	if (what & BEV_EVENT_EOF)
+		flow->eof = 1;
+	return what;
 }
 
 /*
@@ -229,7 +270,7 @@ flow_set_write_watermark(struct flow *flow, size_t bytes)
 static size_t
 flow_read_room(const struct flow *flow, const struct evbuffer *input)
 {
-	size_t room = FLOW_READ_IN_PLACE, used;
+	size_t room = (size_t)bufferevent_get_max_single_read(flow->bev), used;
 
 	if (flow->bev->wm_read.high != 0) {
 		used = evbuffer_get_length(input);
@@ -238,10 +279,9 @@ flow_read_room(const struct flow *flow, const struct evbuffer *input)
 		if (room > flow->bev->wm_read.high - used)
 			room = flow->bev->wm_read.high - used;
 	}
-	if (flow->write_watermark < FLOW_READ_IN_PLACE &&
-	    flow->write_watermark != 0 && room > flow->write_watermark)
+	if (flow->write_watermark != 0 && room > flow->write_watermark)
 		room = flow->write_watermark;
-	return room;
+	return room < FLOW_READ_IN_PLACE ? room : FLOW_READ_IN_PLACE;
 }
 
 /* For few bytes: one copy costs less than room for many. */
@@ -320,6 +360,21 @@ flow_check_input(struct flow *flow, struct evbuffer *input)
 	flow_pause(flow, FLOW_PAUSED_INPUT);
 }
 
+/* The handler's bufferevent_enable ended a pause that is still due. */
+static int
+flow_is_held(struct flow *flow, const struct evbuffer *input)
+{
+	if (((flow->paused & FLOW_PAUSED_OUTPUT) &&
+		flow_owed(flow) > flow->write_watermark / 2) ||
+	    ((flow->paused & FLOW_PAUSED_INPUT) &&
+		evbuffer_get_length(input) > FLOW_INPUT_MAX / 2)) {
+		event_del(&flow->bev->ev_read);
+		return 1;
+	}
+	flow->paused = 0;
+	return 0;
+}
+
 static void
 flow_on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -332,6 +387,8 @@ flow_on_readable(evutil_socket_t fd, short what, void *arg)
 		flow_libevent_read(fd, what, flow->bev);
 		return;
 	}
+	if (flow->paused != 0 && flow_is_held(flow, input))
+		return;
 	evbuffer_unfreeze(input, 0);
 	len = flow->large ? flow_read_in_place(flow, input, room)
 			  : flow_read_copy(flow, input, room);
@@ -468,12 +525,6 @@ flow_close(struct flow *flow, enum bevhost_close how)
 }
 
 void
-flow_set_eof(struct flow *flow)
-{
-	flow->eof = 1;
-}
-
-void
 flow_closing_read(struct flow *flow)
 {
 	struct evbuffer *input = flow->bev->input;
@@ -490,9 +541,10 @@ flow_closing_write(struct flow *flow)
 void
 flow_closing_event(struct flow *flow, short what)
 {
-	if (what & BEV_EVENT_EOF)
-		flow->eof = 1;
-	else
+	what = flow_event(flow, what);
+	if (what == 0)
+		return;
+	if (!(what & BEV_EVENT_EOF))
 		flow->dead = 1;
 	flow_list(flow);
 }
@@ -595,6 +647,7 @@ flow_init(struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
 		flow_libevent_write = event_get_callback(&bev->ev_write);
 	}
 	if (evbuffer_add_cb(flow_output(flow), flow_on_output, flow) == NULL ||
+	    bufferevent_set_max_single_read(bev, FLOW_READ_IN_PLACE) < 0 ||
 	    bufferevent_set_max_single_write(bev, FLOW_WRITE_MAX) < 0)
 		return -1;
 	event_assign(&bev->ev_read, loop->base, flow->fd,

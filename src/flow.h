@@ -76,8 +76,16 @@ int flow_init(struct flow *flow, struct flow_loop *loop,
 /* 0 turns back-pressure off. */
 void flow_set_write_watermark(struct flow *flow, size_t bytes);
 
-/* The bufferevent's event callback saw the end of the input. */
-void flow_set_eof(struct flow *flow);
+/*
+ * What an event of the bufferevent means. 0: nothing, the socket was only
+ * full when a file was to be sent. Else the event as libevent documents it;
+ * an end of the input is noted.
+ */
+short flow_event(struct flow *flow, short what);
+
+/* The handler ran outside of the flow's own callbacks, and may have enabled
+   what the flow is to do. */
+void flow_handler_ran(struct flow *flow);
 
 /*
  * Sends what is owed, shuts the write side, reads what still comes for a

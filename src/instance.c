@@ -59,6 +59,9 @@ instance_check_plugin(const struct plugin *plugin)
 			snprintf(why, sizeof(why),
 			    "has a field beyond "
 			    ".self_size");
+		else if (param_check(param, why, sizeof(why)) == 0 &&
+			 param_find(def->params, param->name) != param)
+			snprintf(why, sizeof(why), "is declared twice");
 		else if (param_check(param, why, sizeof(why)) == 0)
 			continue;
 		log_write(BEVHOST_LOG_ERROR, NULL,

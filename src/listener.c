@@ -21,6 +21,10 @@
 #define LISTENER_REST_MS 100
 #define LISTENER_LOG_MS	 1000
 
+/* Of all listeners: they fail together when descriptors run out. */
+static int64_t listener_error_ms; /* when one was logged */
+static uint64_t listener_errors_unsaid;
+
 static int64_t
 listener_now_ms(void)
 {
@@ -43,16 +47,16 @@ listener_say_error(struct listener *listener, int error)
 	char address[ADDR_TEXT_SIZE], more[64] = "";
 	int64_t now = listener_now_ms();
 
-	if (listener->last_error_ms != 0 &&
-	    now - listener->last_error_ms < LISTENER_LOG_MS) {
-		listener->errors_unsaid++;
+	if (listener_error_ms != 0 &&
+	    now - listener_error_ms < LISTENER_LOG_MS) {
+		listener_errors_unsaid++;
 		return;
 	}
-	if (listener->errors_unsaid > 0)
+	if (listener_errors_unsaid > 0)
 		snprintf(more, sizeof(more), " (and %ju times since the last)",
-		    (uintmax_t)listener->errors_unsaid);
-	listener->errors_unsaid = 0;
-	listener->last_error_ms = now;
+		    (uintmax_t)listener_errors_unsaid);
+	listener_errors_unsaid = 0;
+	listener_error_ms = now;
 	errno = error;
 	log_write(BEVHOST_LOG_WARNING, instance_name(listener->instance),
 	    "cannot accept on %s: %m%s%s",

@@ -14,9 +14,7 @@ struct listener {
 	struct bevhost_instance *instance;
 	struct conns *set;
 	struct evconnlistener *evlistener;
-	struct event *resume;  /* after an accept that failed */
-	int64_t last_error_ms; /* when one was logged */
-	uint64_t errors_unsaid;
+	struct event *resume; /* after an accept that failed */
 };
 
 /* Takes sock. It accepts nothing before listener_start(). */

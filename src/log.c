@@ -7,6 +7,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,6 +80,37 @@ log_escape(char *buf, size_t size, const void *bytes, size_t len, int quote)
 	return used;
 }
 
+/* A reader that has stopped must not stop the server: lines are lost then. */
+static int
+log_is_stuck(void)
+{
+	struct pollfd poll_fd = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&poll_fd, 1, 0) == 0;
+}
+
+static void
+log_put(const char *line, size_t len)
+{
+	static unsigned long lost;
+	char text[64];
+	int text_len;
+
+	if (log_is_stuck()) {
+		lost++;
+		return;
+	}
+	if (lost > 0) {
+		text_len = snprintf(text, sizeof(text),
+		    "bevhost: %lu lines of the log were lost\n", lost);
+		if (write(STDERR_FILENO, text, (size_t)text_len) == text_len)
+			lost = 0;
+	}
+	/* Nobody can be told that the log cannot be written. */
+	while (write(STDERR_FILENO, line, len) < 0 && errno == EINTR)
+		continue;
+}
+
 void
 log_vwrite(enum bevhost_level level, const char *prefix, const char *format,
     va_list args)
@@ -105,9 +137,7 @@ log_vwrite(enum bevhost_level level, const char *prefix, const char *format,
 	used += log_escape(
 	    line + used, sizeof(line) - used - 1, text, strlen(text), 0);
 	line[used++] = '\n';
-	/* Nobody can be told that the log cannot be written. */
-	while (write(STDERR_FILENO, line, used) < 0 && errno == EINTR)
-		continue;
+	log_put(line, used);
 	errno = saved_errno;
 }
 

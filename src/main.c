@@ -32,16 +32,18 @@ struct main_host {
 	int listener_count;
 	struct worker worker;
 	struct command command;
+	struct rlimit files; /* as it was at the start */
 };
 
 /* As many connections as the machine lets us have. */
 static void
-main_raise_limits(void)
+main_raise_limits(struct rlimit *before)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
+	*before = limit;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -204,7 +206,7 @@ main_serve(struct main_host *host)
 		return EX_IOERR;
 	if (options->run != NULL &&
 	    command_start(&host->command, options->run,
-		&host->listeners[0].sock.bound, host->worker.base,
+		&host->listeners[0].sock.bound, &host->files, host->worker.base,
 		main_on_command_end, host) < 0)
 		return EX_OSERR;
 	return worker_run(&host->worker) < 0 ? EX_SOFTWARE : 0;
@@ -215,7 +217,7 @@ main_serve_and_clean(struct main_host *host)
 {
 	int status, i;
 
-	main_raise_limits();
+	main_raise_limits(&host->files);
 	status = main_serve(host);
 	if (host->command.child != NULL) {
 		command_clear(&host->command);

@@ -388,25 +388,46 @@ options_take(struct options *options, int option, int size)
 	return -1;
 }
 
-/* A descriptor is one listener: two would close it twice. */
+/* How many listeners take this descriptor. */
 static int
-options_check_fds(const struct options *options)
+options_count_fd(const struct options *options, int fd)
 {
-	unsigned char seen[1024] = { 0 };
-	int i, j, fd;
+	int i, j, count = 0;
 
 	for (i = 0; i < options->group_count; i++)
 		for (j = 0; j < options->groups[i].address_count; j++) {
-			fd = options->groups[i].addresses[j].spec.fd;
-			if (options->groups[i].addresses[j].spec.kind !=
-				ADDR_FD ||
-			    fd >= (int)sizeof(seen) || !seen[fd]++)
+			const struct addr_spec *spec =
+			    &options->groups[i].addresses[j].spec;
+
+			count += spec->kind == ADDR_FD && spec->fd == fd;
+		}
+	return count;
+}
+
+/* A descriptor is one thing: who is done with it closes it. */
+static int
+options_check_fds(const struct options *options)
+{
+	int i, j;
+
+	for (i = 0; i < options->group_count; i++)
+		for (j = 0; j < options->groups[i].address_count; j++) {
+			const struct addr_spec *spec =
+			    &options->groups[i].addresses[j].spec;
+
+			if (spec->kind != ADDR_FD ||
+			    options_count_fd(options, spec->fd) == 1)
 				continue;
 			log_write(BEVHOST_LOG_ERROR, NULL,
-			    "listener 'fd:%d' is given twice", fd);
+			    "listener 'fd:%d' is given twice", spec->fd);
 			return -1;
 		}
-	return 0;
+	if (options_count_fd(options, options->ready_fd) == 0)
+		return 0;
+	log_write(BEVHOST_LOG_ERROR, NULL,
+	    "--ready-fd=%d is the descriptor of listener 'fd:%d'",
+	    options->ready_fd, options->ready_fd);
+	return -1;
 }
 
 /* Listeners after the last PLUGIN are its own when it has none yet. */

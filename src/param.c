@@ -231,6 +231,8 @@ param_check(const struct bevhost_param *param, char *why, size_t size)
 	else if (param->type == BEVHOST_PARAM_ENUM &&
 		 (param->choices == NULL || param->choices[0] == NULL))
 		snprintf(why, size, "is an enum without choices");
+	else if (param->value != NULL && strpbrk(param->value, "\n\r") != NULL)
+		snprintf(why, size, "has a default of more than one line");
 	else if (param->min > param->max)
 		snprintf(why, size, "has a range of which nothing is part");
 	else if (param->field.size != 0 && param->field.size != field_size)

@@ -147,7 +147,7 @@ plugin_find(const struct plugin_dirs *dirs, const char *word, char **path)
 
 	if (strchr(word, '/') != NULL) {
 		*path = strdup(word);
-		fd = *path ? open(word, O_RDONLY | O_CLOEXEC) : -1;
+		fd = *path ? open(word, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 		if (fd < 0)
 			log_write(
 			    BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m", word);
@@ -156,7 +156,7 @@ plugin_find(const struct plugin_dirs *dirs, const char *word, char **path)
 	for (i = 0; i < dirs->count; i++) {
 		if (asprintf(path, "%s/%s.so", dirs->dirs[i], word) < 0)
 			break;
-		fd = open(*path, O_RDONLY | O_CLOEXEC);
+		fd = open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (fd >= 0)
 			return fd;
 		if (errno != ENOENT && errno != ENOTDIR) {

@@ -67,6 +67,11 @@ sock_hint(const char *address, int error)
 				 "another with -l (port 0 takes a free one)";
 	case EADDRNOTAVAIL:
 		return "; no interface of this machine has it";
+	case EINVAL:
+		return "; a link-local address needs its zone: "
+		       "[fe80::1%interface]:PORT";
+	case ENOENT:
+		return "; the folder must exist";
 	case EMFILE:
 		return "; raise the limit of open files (ulimit -n)";
 	default:
@@ -130,6 +135,20 @@ sock_bound(struct sock *sock)
 	return getsockname(sock->fd, &sock->bound.u.sa, &sock->bound.len);
 }
 
+/* Somebody may put another in its place while we serve. */
+static void
+sock_own_file(struct sock *sock, const struct addr *addr)
+{
+	struct stat st;
+
+	if (addr->u.sa.sa_family != AF_UNIX || addr->u.un.sun_path[0] == '\0' ||
+	    lstat(addr->u.un.sun_path, &st) < 0)
+		return;
+	sock->unlink = 1;
+	sock->device = st.st_dev;
+	sock->inode = st.st_ino;
+}
+
 /* Returns 0 or an errno; nothing stays open then. */
 static int
 sock_open_one(const struct addr *addr, struct sock *sock)
@@ -150,8 +169,7 @@ sock_open_one(const struct addr *addr, struct sock *sock)
 		sock_set(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY);
 	error = sock_bind(sock->fd, addr);
 	if (error == 0) {
-		sock->unlink =
-		    family == AF_UNIX && addr->u.un.sun_path[0] != '\0';
+		sock_own_file(sock, addr);
 		if (sock_bound(sock) < 0 || listen(sock->fd, SOMAXCONN) < 0)
 			error = errno;
 	}
@@ -231,8 +249,12 @@ sock_open(
 void
 sock_close(struct sock *sock)
 {
-	if (sock->unlink)
-		unlink(sock->bound.u.un.sun_path);
+	const char *path = sock->bound.u.un.sun_path;
+	struct stat st;
+
+	if (sock->unlink && lstat(path, &st) == 0 &&
+	    st.st_dev == sock->device && st.st_ino == sock->inode)
+		unlink(path);
 	if (sock->fd >= 0)
 		close(sock->fd);
 	sock->fd = -1;

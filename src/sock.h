@@ -3,6 +3,8 @@
 #ifndef SOCK_H
 #define SOCK_H
 
+#include <sys/types.h>
+
 #include <bevhost/types.h>
 
 #include "addr.h"
@@ -10,7 +12,9 @@
 struct sock {
 	int fd; /* listening, non-blocking, close-on-exec */
 	struct addr bound;
-	int unlink; /* the file of a unix socket is ours to remove */
+	int unlink;   /* the file of a unix socket is ours to remove */
+	dev_t device; /* as long as it is this one */
+	ino_t inode;
 };
 
 /*

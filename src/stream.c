@@ -434,9 +434,9 @@ stream_on_outbound_event(struct bufferevent *bev, short what, void *arg)
 		flow_closing_event(&outbound->flow, what);
 		return;
 	}
-	if (what & BEV_EVENT_EOF)
-		flow_set_eof(&outbound->flow);
-	stream_on_event(bev, what, &outbound->stream);
+	what = flow_event(&outbound->flow, what);
+	if (what != 0)
+		stream_on_event(bev, what, &outbound->stream);
 }
 
 static void

@@ -262,10 +262,11 @@ worker_end_conns(struct worker *worker)
 
 	for (passes = 0; worker_left(worker) > 0 && passes < 100; passes++) {
 		worker_cut(worker);
-		event_base_loop(worker->base, EVLOOP_NONBLOCK);
+		event_base_loop(worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	}
-	/* What libevent finalises late needs one more. */
-	event_base_loop(worker->base, EVLOOP_NONBLOCK);
+	/* What libevent finalises late needs one more. Without ONCE it would
+	   go on for as long as a plugin's event is active. */
+	event_base_loop(worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
 /* An instance's stop may have started more of them. */

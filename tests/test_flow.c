@@ -85,8 +85,9 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		flow_closing_event(&end->flow, what);
 		return;
 	}
-	if (what & BEV_EVENT_EOF)
-		flow_set_eof(&end->flow);
+	what = flow_event(&end->flow, what);
+	if (what == 0)
+		return;
 	end->events++;
 	end->last_event = what;
 }

@@ -44,21 +44,38 @@ greeting_log_connected(const struct bevhost_conn *conn)
 		bevhost_conn_log(conn, BEVHOST_LOG_INFO, "connected");
 }
 
-/* What arrived, at most the beginning: the log escapes it. */
+/* A NUL would end the text; all else that is not printable the log escapes. */
+static inline void
+greeting_escape_nul(char *text, size_t size, const char *bytes, size_t len)
+{
+	size_t i, used = 0;
+
+	for (i = 0; i < len && used + 5 < size; i++) {
+		if (bytes[i] != '\0') {
+			text[used++] = bytes[i];
+			continue;
+		}
+		memcpy(text + used, "\\x00", 4);
+		used += 4;
+	}
+	text[used] = '\0';
+}
+
+/* What arrived, at most the beginning. */
 static inline void
 greeting_log_sent(const struct bevhost_conn *conn, struct evbuffer *input)
 {
-	char text[512];
+	char bytes[128], text[4 * sizeof(bytes) + 8];
 	ev_ssize_t len;
 	size_t rest;
 
 	if (!bevhost_log_enabled(BEVHOST_LOG_INFO))
 		return;
-	len = evbuffer_copyout(input, text, sizeof(text));
+	len = evbuffer_copyout(input, bytes, sizeof(bytes));
+	greeting_escape_nul(text, sizeof(text), bytes, (size_t)len);
 	rest = evbuffer_get_length(input) - (size_t)len;
 	bevhost_conn_log(conn, BEVHOST_LOG_INFO,
-	    rest ? "sent '%.*s' and %zu bytes more" : "sent '%.*s'", (int)len,
-	    text, rest);
+	    rest ? "sent '%s' and %zu bytes more" : "sent '%s'", text, rest);
 }
 
 #endif

@@ -46,7 +46,7 @@ socks_read_counted(struct socks_talk *talk, void *buf, size_t *len)
 	int status = socks_read(talk, &count, 1);
 
 	*len = count;
-	return status < 0 ? status : socks_read(talk, buf, count);
+	return status != 0 ? status : socks_read(talk, buf, count);
 }
 
 static int
@@ -89,7 +89,7 @@ socks_read_password(struct socks_talk *talk)
 		status = socks_read_counted(talk, user, &user_len);
 	if (status == 0)
 		status = socks_read_counted(talk, password, &password_len);
-	if (status < 0)
+	if (status != 0)
 		return status;
 	allowed = socks_equal(user, user_len, talk->user) &
 		  socks_equal(password, password_len, talk->password);
@@ -113,7 +113,7 @@ socks_choose_method(struct socks_talk *talk, int method)
 		return socks_wrong(talk, "not SOCKS version 5", -EPROTO);
 	if (status == 0)
 		status = socks_read_counted(talk, methods, &count);
-	if (status < 0)
+	if (status != 0)
 		return status;
 	if (memchr(methods, method, count) != NULL)
 		return socks_write_pair(talk, SOCKS_VERSION, method);
@@ -131,7 +131,7 @@ socks_read_name(struct socks_talk *talk, struct socks_target *target)
 	size_t len, i;
 	int status = socks_read_counted(talk, target->name, &len);
 
-	if (status < 0)
+	if (status != 0)
 		return status;
 	target->name[len] = '\0';
 	for (i = 0; i < len; i++)
@@ -148,7 +148,7 @@ socks_read_ip(struct socks_talk *talk, struct socks_target *target, int family)
 	unsigned char bytes[16];
 	int status = socks_read(talk, bytes, family == AF_INET ? 4 : 16);
 
-	if (status < 0)
+	if (status != 0)
 		return status;
 	socks_addr_set(&target->addrs[0], family, bytes);
 	target->count = 1;
@@ -178,7 +178,7 @@ socks_read_command(struct socks_talk *talk, struct socks_target *target)
 	unsigned char head[4], port[2];
 	int status = socks_read(talk, head, sizeof(head));
 
-	if (status < 0)
+	if (status != 0)
 		return status;
 	if (head[0] != SOCKS_VERSION)
 		return socks_wrong(

@@ -7,12 +7,11 @@ import shlex
 import socket
 import subprocess
 import tempfile
-import threading
 
 import unittest
 
 import harness
-from harness import (Server, receive_all, receive_exactly, run, wait_for)
+from harness import Server, receive_all, run, wait_for
 
 # Users and logins for the tests: no file of this machine is touched.
 USERS = r"""
@@ -236,10 +235,10 @@ class Times(unittest.TestCase):
             self.assertIn("finger", stderr)
 
     def test_stops_while_connections_wait(self):
-        with Server("finger", options=("-v",)) as server:
+        with Server("finger", options=("-v", "-v")) as server:
             with server.connect() as connection:
                 connection.sendall(b"ro")
-                server.wait_log("listening")
+                server.wait_log("accepted")
                 self.assertEqual(server.stop(), 0)
                 self.assertEqual(receive_all(connection), b"")
 

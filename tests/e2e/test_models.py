@@ -58,6 +58,7 @@ class Model:
     """The tests, for the model that a subclass names."""
 
     model = None
+    waiting_bytes = None  # what a connection that waits may cost
 
     def serve(self, *words, **options):
         return Server(self.model, *words, **options)
@@ -231,6 +232,22 @@ class Model:
                 connection.close()
             self.assertEqual(server.process.wait(harness.PATIENCE), 0)
 
+    @unittest.skipUnless(os.sysconf("SC_PAGESIZE") == 4096,
+                         "pages have another size")
+    def test_a_connection_that_waits_costs_little(self):
+        with self.serve() as server:
+            pid = server.process.pid
+            connections = []
+            for count in range(550):
+                if count == 50:
+                    base = memory(pid)
+                connections.append(server.connect())
+                connections[-1].sendall(b"x")
+                self.assertEqual(receive_exactly(connections[-1], 12), HELLO)
+            self.assertLess((memory(pid) - base) / 500, self.waiting_bytes)
+            for connection in connections:
+                connection.close()
+
     def test_connections_one_after_the_other_leave_nothing(self):
         with self.serve() as server:
             pid = server.process.pid
@@ -297,14 +314,17 @@ class Model:
 
 class Callbacks(Model, unittest.TestCase):
     model = "greeting"
+    waiting_bytes = 2048
 
 
 class Generator(Model, unittest.TestCase):
     model = "greeting-generator"
+    waiting_bytes = 2048
 
 
 class Async(Model, unittest.TestCase):
     model = "greeting-async"
+    waiting_bytes = 2048 + 4096  # and the first page of its stack
 
 
 class Same(unittest.TestCase):

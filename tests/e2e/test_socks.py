@@ -256,6 +256,17 @@ class Requests(Shared):
         self.assertIn(f"not connected to localhost port {port}: "
                       "Connection refused", self.server.stderr())
 
+    def test_many_names_at_once(self):
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            talk = NO_AUTH + encode("localhost", closed.getsockname()[1])
+            clients = [self.server.connect() for _ in range(100)]
+            for client in clients:
+                client.sendall(talk)
+            for client in clients:
+                self.assertEqual(receive_all(client)[:4], b"\5\0\5\5")
+                client.close()
+
     def test_unresolvable(self):
         # Names that no resolver is asked for.
         for name in ("no..name", "x" * 70 + ".example", "x" * 255,
@@ -603,23 +614,53 @@ class Times(unittest.TestCase):
                 else:
                     self.fail("it took all methods, one after the other")
 
+    def deaf_target(self):
+        """An address where connecting neither succeeds nor fails."""
+        deaf = socket.socket()
+        self.addCleanup(deaf.close)
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        # Its queue takes some; who does not fit is not answered.
+        for _ in range(4):
+            waiting = socket.socket()
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        return deaf.getsockname()
+
     def test_a_target_that_does_not_answer(self):
         with Server("socks", "private=on", "connect-timeout=100ms") as server:
-            with socket.socket() as deaf:
-                deaf.bind(("127.0.0.1", 0))
-                deaf.listen(0)
-                # Its queue takes some; who does not fit is not answered.
-                waiting = [socket.socket() for _ in range(4)]
-                for connection in waiting:
-                    connection.setblocking(False)
-                    connection.connect_ex(deaf.getsockname())
-                client, code, _ = request(server, *deaf.getsockname())
-                self.assertEqual(code, 4)
-                self.assertEqual(receive_all(client), b"")
-                client.close()
-                for connection in waiting:
-                    connection.close()
+            client, code, _ = request(server, *self.deaf_target())
+            self.assertEqual(code, 4)
+            self.assertEqual(receive_all(client), b"")
+            client.close()
             self.assertEqual(server.stop(), 0)
+
+    def test_a_client_that_leaves_while_it_is_connected(self):
+        with Server("socks", "private=on", "connect-timeout=1h",
+                    options=("-v",)) as server:
+            before = descriptors(server.process.pid)
+            client = server.connect()
+            client.sendall(NO_AUTH + encode(*self.deaf_target()))
+            wait_for(lambda: descriptors(server.process.pid) == before + 2,
+                     "an attempt")
+            reset(client)
+            server.wait_log("closed: reset")
+            wait_for(lambda: descriptors(server.process.pid) == before,
+                     "the descriptors to be closed")
+            self.assertNotIn("connected to", server.stderr())
+            self.assertEqual(server.stop(), 0)
+
+    def test_stops_while_it_connects(self):
+        with Server("socks", "private=on", "connect-timeout=1h",
+                    options=("-v",)) as server:
+            before = descriptors(server.process.pid)
+            with server.connect() as client:
+                client.sendall(NO_AUTH + encode(*self.deaf_target()))
+                wait_for(lambda: descriptors(server.process.pid) ==
+                         before + 2, "an attempt")
+                self.assertEqual(server.stop(), 0)
+                self.assertEqual(receive_all(client), b"\5\0")
 
     def test_sigterm_ends_relays(self):
         with Server("socks", "private=on", options=("-v",)) as server:
