@@ -33,6 +33,7 @@ AS_IF([test "x$enable_tests" != xno], [
 	AS_IF([test "x$enable_tests$have_check" = xyesno],
 		[AC_MSG_ERROR([Check was not found: install the package check])])
 ])
+AM_CONDITIONAL([ENABLE_TESTS], [test "x$enable_tests" != xno])
 AM_CONDITIONAL([HAVE_CHECK], [test "x$have_check" = xyes])
 
 PKG_CHECK_MODULES([UV], [libuv >= 1.40], [have_libuv=yes], [have_libuv=no])

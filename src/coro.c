@@ -22,10 +22,12 @@
 #include <ucontext.h>
 #endif
 #if defined(HAVE_VALGRIND_VALGRIND_H)
-#include <valgrind/valgrind.h>
+#include <valgrind/memcheck.h>
 #else
 #define VALGRIND_STACK_REGISTER(low, high) 0u
 #define VALGRIND_STACK_DEREGISTER(id)	   ((void)(id))
+#define VALGRIND_MAKE_MEM_UNDEFINED(at, size) ((void)(at))
+#define VALGRIND_MAKE_MEM_DEFINED(at, size)   ((void)(at))
 #endif
 #if defined(SANITIZERS)
 #include <sanitizer/asan_interface.h>
@@ -240,6 +242,7 @@ coro_deepest(const struct coro *coro)
 
 	if (!coro->painted)
 		return 0;
+	VALGRIND_MAKE_MEM_DEFINED(coro->low, (size_t)(coro_top(coro) - coro->low));
 	while (byte < top && *byte == CORO_PAINT)
 		byte++;
 	return (size_t)(coro->low + coro->size - (const char *)byte);
@@ -424,6 +427,8 @@ coro_new(void (*fn)(void *data), size_t stack_size, size_t data_size)
 			return NULL;
 		valgrind_id = VALGRIND_STACK_REGISTER(low, low + size);
 	}
+	/* valgrind takes what is below a stack that rests for nobody's. */
+	VALGRIND_MAKE_MEM_UNDEFINED(low, size);
 	coro = coro_place(low, size);
 	memset(coro, 0, sizeof(*coro));
 	coro->fn = fn;

@@ -643,6 +643,8 @@ help_option(const char *line, char *word, size_t size)
 		value = "=:1";
 	else if (strncmp(dashes, "--event-method=", 15) == 0)
 		value = "=poll";
+	else if (strncmp(dashes, "--stack-size=", 13) == 0)
+		value = "=64k";
 	else if (dashes[len] == '=')
 		value = "=1";
 	snprintf(word, size, "%.*s%s", (int)len, dashes, value);

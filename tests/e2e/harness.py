@@ -2,6 +2,7 @@
 """What end-to-end tests share: a running bevhost, and results as TAP."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,11 @@ UNDER = os.environ.get("BEVHOST_UNDER", "").split()
 SANITIZERS = bool(os.environ.get("BEVHOST_SANITIZERS"))
 # How long a condition may take on a busy machine before a test fails.
 PATIENCE = 60.0
+
+
+# Of a sanitizer or of valgrind.
+REPORT = re.compile(r"(?m)^==\d+==(?!.*(Warning: set address range|"
+                    r"client switching stacks))|Sanitizer|runtime error:")
 
 
 def plugin(name):
@@ -76,13 +82,23 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_unused):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+    def __exit__(self, kind=None, *_unused):
+        # By a signal that it hears, so that leaks are looked for.
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+            if self.process.poll() is not None:
+                break
+            self.process.send_signal(number)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+        self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
+        log = self.stderr()
         self.log.close()
+        if kind is None and REPORT.search(log):
+            raise AssertionError("a report in the log: " + log)
 
     def stderr(self):
         """All that it has said so far."""

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import harness
-from harness import (PLUGINS, Server, plugin, receive_exactly, run)
+from harness import (Server, plugin, receive_exactly, run)
 
 HELLO = b"Hello World!"
 

@@ -144,15 +144,15 @@ class Model:
     def test_logs_at_v(self):
         with self.serve(options=("-v",)) as server:
             with server.connect() as connection:
-                connection.sendall(b"a\x1b[31m\n\xc3\xa9")
+                connection.sendall(b"a\x1b[31m\n\xc3\xa9\0b")
                 self.assertEqual(receive_exactly(connection, 12), HELLO)
                 connection.sendall(b"l" * 600)
                 self.assertEqual(receive_exactly(connection, 12), HELLO)
             log = server.wait_log("closed:")
             self.assertEqual(lines_of(log, self.model), [
                 "PEER: connected",
-                "PEER: sent 'a\\x1b[31m\\n\\xc3\\xa9'",
-                "PEER: sent '" + "l" * 512 + "' and 88 bytes more",
+                "PEER: sent 'a\\x1b[31m\\n\\xc3\\xa9\\x00b'",
+                "PEER: sent '" + "l" * 128 + "' and 472 bytes more",
                 "PEER: closed: peer"])
 
     def test_says_nothing_of_it_otherwise(self):

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import harness
-from harness import (Server, receive_all, receive_exactly, run, wait_for)
+from harness import (Server, receive_all, receive_exactly, run)
 
 HELLO = b"Hello World!"
 

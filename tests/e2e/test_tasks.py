@@ -4,7 +4,6 @@ plugins/generators.c do on command."""
 
 import errno
 import os
-import signal
 import socket
 import struct
 import tempfile
