@@ -342,6 +342,56 @@ START_TEST(backpressure_pauses_and_resumes)
 }
 END_TEST
 
+START_TEST(enabling_reading_does_not_end_backpressure)
+{
+	struct end end;
+	char *bytes = calloc(1, 3000000);
+
+	end_init(&end);
+	bufferevent_write(end.flow.bev, bytes, 3000000);
+	send_bytes(&end, 5);
+	turn();
+	bufferevent_enable(end.flow.bev, EV_READ);
+	turn();
+	ck_assert_int_eq(end.reads, 0);
+	while (take_bytes(&end) > 0)
+		turn();
+	ck_assert_int_eq(end.reads, 1);
+	free(bytes);
+	end_clear(&end);
+}
+END_TEST
+
+START_TEST(enabling_writing_calls_the_write_callback)
+{
+	struct end end;
+
+	end_init(&end);
+	bufferevent_enable(end.flow.bev, EV_READ | EV_WRITE);
+	flow_handler_ran(&end.flow);
+	turn();
+	ck_assert_int_eq(end.writes, 1);
+	turn();
+	ck_assert_int_eq(end.writes, 1);
+	end_clear(&end);
+}
+END_TEST
+
+START_TEST(the_largest_single_read_is_kept)
+{
+	struct end end;
+
+	end_init(&end);
+	end.drain_input = 1;
+	bufferevent_set_max_single_read(end.flow.bev, 16);
+	send_bytes(&end, 100);
+	turn();
+	ck_assert_uint_eq(end.most_seen, 16);
+	ck_assert_uint_eq(end.total, 100);
+	end_clear(&end);
+}
+END_TEST
+
 START_TEST(end_of_file_and_error_are_reported_once)
 {
 	struct end end;
@@ -501,6 +551,9 @@ main(void)
 	tcase_add_test(tcase, low_write_watermark_calls_before_all_is_sent);
 	tcase_add_test(tcase, get_enabled_tells_what_the_owner_set);
 	tcase_add_test(tcase, backpressure_pauses_and_resumes);
+	tcase_add_test(tcase, enabling_reading_does_not_end_backpressure);
+	tcase_add_test(tcase, enabling_writing_calls_the_write_callback);
+	tcase_add_test(tcase, the_largest_single_read_is_kept);
 	tcase_add_test(tcase, end_of_file_and_error_are_reported_once);
 	tcase_add_test(tcase, flushing_close_delivers_all_then_ends);
 	tcase_add_test(tcase, lingering_has_a_bound);

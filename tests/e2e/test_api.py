@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import tempfile
+import threading
 import time
 
 import unittest
@@ -105,6 +106,43 @@ class Output(Serve):
                              pattern(7) + content + pattern(9))
             connection.sendall(f"file {file.name}\nquit\n".encode())
             self.assertEqual(receive_all(connection), content)
+
+    def test_many_files_to_a_full_socket(self):
+        content = os.urandom(2048)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            connection = self.connect()
+            command = f"file {file.name}\n".encode()
+            sender = threading.Thread(
+                target=connection.sendall, args=(command * 4000,))
+            sender.start()
+            end = time.monotonic() + 0.5
+            wait_for(lambda: time.monotonic() > end, "the moment")
+            data = receive_exactly(connection, 4000 * 2048)
+            sender.join()
+            self.assertEqual(data, content * 4000)
+
+    def test_a_file_that_becomes_shorter_ends_its_connection(self):
+        with Server(plugin("serve"), options=("-v",)) as server, \
+                tempfile.NamedTemporaryFile() as file:
+            file.write(b"x" * 30_000_000)
+            file.flush()
+            for command in (b"", b"quit\n"):
+                os.truncate(file.name, 30_000_000)
+                with server.connect() as connection:
+                    connection.sendall(
+                        f"file {file.name}\n".encode() + command)
+                    receive_exactly(connection, 1000)
+                    os.truncate(file.name, 1000)
+                    start = time.monotonic()
+                    try:
+                        receive_all(connection)
+                    except ConnectionResetError:
+                        pass
+                    self.assertLess(time.monotonic() - start, 20)
+            log = server.wait_log("closed: handler")
+            self.assertIn("closed: error", log)
 
     def test_disabled_writing_holds_the_output(self):
         connection = self.connect()

@@ -119,6 +119,10 @@ class Refuses(unittest.TestCase):
                     ["-l", "unix:/" + "x" * 200],
                 "listener 'fd:0' is given twice":
                     ["-l", "fd:0", "-l", "fd:0"],
+                "listener 'fd:5000' is given twice":
+                    ["-l", "fd:5000", "-l", "fd:5000"],
+                "--ready-fd=2 is the descriptor of listener 'fd:2'":
+                    ["-l", "fd:2", "--ready-fd=2"],
                 "plugin 'echo' has no listener":
                     ["echo", "-l", ":0", "greeting"],
                 "no plugin follows listener ':0'":
@@ -238,6 +242,13 @@ class Unix(unittest.TestCase):
         with open(self.path) as file:
             self.assertEqual(file.read(), "precious")
 
+    def test_the_file_of_another_server_is_left_alone(self):
+        with Server(listen=[self.address]) as first:
+            os.unlink(self.path)
+            with Server(listen=[self.address]) as second:
+                self.assertEqual(first.stop(), 0)
+                self.assert_serves(second)
+
     def test_a_folder_that_does_not_exist(self):
         status, _, stderr = run("-l", "unix:/nowhere/socket")
         self.assertEqual(status, 73)
@@ -305,6 +316,14 @@ class Run(unittest.TestCase):
             "--run", "echo $BEVHOST_HOST,$BEVHOST_PORT,$BEVHOST_ADDRESS",
             "-l", "unix:@bevhost-run")
         self.assertEqual(stdout, ",,unix:@bevhost-run\n")
+
+    def test_its_status_after_a_stop(self):
+        with tempfile.NamedTemporaryFile() as file:
+            command = (f"trap 'exit 3' TERM; echo $$ > {file.name}; "
+                       "while :; do sleep 0.05; done")
+            with Server(options=("--run", command)) as server:
+                wait_for(lambda: open(file.name).read().strip(), "the trap")
+                self.assertEqual(server.stop(), 3)
 
     def test_a_stop_ends_the_command(self):
         with tempfile.NamedTemporaryFile() as file:

@@ -281,7 +281,28 @@ class Connection(unittest.TestCase):
                           "later, closing", "released", "close handler"])
 
 
+    def test_close_may_hold_and_trigger(self):
+        calls = Calls()
+        for act in ("close-hold", "close-trigger"):
+            with Server(plugin("lifecycle"), "log=" + calls.name,
+                        "act=" + act) as server:
+                for _ in range(50):
+                    with server.connect() as connection:
+                        connection.sendall(b"x")
+                self.assertEqual(server.stop(), 0)
+        self.assertEqual(calls.all().count("open"),
+                         len([call for call in calls.all()
+                              if call.startswith("close ")]))
+
+
 class Stop(unittest.TestCase):
+    def test_a_busy_event_of_a_plugin_does_not_hold_it(self):
+        calls = Calls()
+        with Server(plugin("lifecycle"), "log=" + calls.name,
+                    "act=busy") as server:
+            self.assertEqual(server.stop(), 0)
+        self.assertEqual(calls.all()[-2:], ["stop", "destroy"])
+
     def test_drain_asks_and_waits(self):
         calls = Calls()
         with Server(plugin("lifecycle"), "log=" + calls.name) as server:

@@ -100,6 +100,9 @@ class Refused(unittest.TestCase):
 
     def test_no_regular_file(self):
         with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, "pipe.so")
+            os.mkfifo(pipe)
+            self.assert_refused(pipe, "is no regular file")
             self.assert_refused(folder, "is no regular file")
             missing = os.path.join(folder, "missing.so")
             self.assert_refused(missing, "No such file")

@@ -50,12 +50,12 @@ class Greeting(unittest.TestCase):
         with Server("greeting", options=("-v",)) as server:
             with server.connect() as connection:
                 port = connection.getsockname()[1]
-                connection.sendall(b"a\x1b[31m\n\xc3\xa9")
+                connection.sendall(b"a\0\x1b[31m\n\xc3\xa9")
                 self.assertEqual(receive_exactly(connection, 12), HELLO)
             log = server.wait_log("closed: peer")
             self.assertIn(f"greeting: 127.0.0.1:{port}: connected\n", log)
             self.assertIn(f"greeting: 127.0.0.1:{port}: sent "
-                          "'a\\x1b[31m\\n\\xc3\\xa9'\n", log)
+                          "'a\\x00\\x1b[31m\\n\\xc3\\xa9'\n", log)
 
     def test_says_nothing_of_it_otherwise(self):
         with Server("greeting") as server:

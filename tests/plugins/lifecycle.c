@@ -18,6 +18,7 @@ struct lifecycle {
 	const char *log, *fail, *act, *tag;
 	int64_t number;
 	int fd;
+	struct event *busy;
 };
 
 struct lifecycle_conn {
@@ -119,17 +120,38 @@ lifecycle_ready(void *self)
 	return lifecycle_result(self, "ready");
 }
 
+/* An event that is always due. */
+static void
+lifecycle_on_busy(evutil_socket_t fd, short what, void *arg)
+{
+	struct lifecycle *self = arg;
+	struct timeval now = { 0, 0 };
+
+	(void)fd;
+	(void)what;
+	event_add(self->busy, &now);
+}
+
 static int
 lifecycle_start(void *self, struct event_base *base)
 {
-	if (base == NULL)
-		abort();
+	struct lifecycle *lifecycle = self;
+
+	if (lifecycle_acts(self, "busy")) {
+		lifecycle->busy =
+		    evtimer_new(base, lifecycle_on_busy, lifecycle);
+		lifecycle_on_busy(-1, 0, lifecycle);
+	}
 	return lifecycle_result(self, "start");
 }
 
 static void
 lifecycle_stop(void *self)
 {
+	struct lifecycle *lifecycle = self;
+
+	if (lifecycle->busy != NULL)
+		event_free(lifecycle->busy);
 	lifecycle_say(self, "stop");
 }
 
@@ -307,6 +329,16 @@ lifecycle_close(void *state, enum bevhost_reason reason)
 	lifecycle_say(own->self, call);
 	if (own->later != NULL)
 		abort();
+	/* Whatever close does to what is valid until it returns. */
+	if (lifecycle_acts(own->self, "close-hold")) {
+		bevhost_conn_hold(own->conn);
+		bevhost_conn_release(own->conn);
+	}
+	if (lifecycle_acts(own->self, "close-trigger")) {
+		bufferevent_trigger(bevhost_conn_bev(own->conn), EV_WRITE, 0);
+		bufferevent_trigger_event(bevhost_conn_bev(own->conn),
+		    BEV_EVENT_READING | BEV_EVENT_EOF, 0);
+	}
 	free(own);
 }
 
