@@ -63,6 +63,13 @@ void
 bevhost_conn_set_callbacks(struct bevhost_conn *conn, bufferevent_data_cb read,
     bufferevent_data_cb write, bufferevent_event_cb event)
 {
+	const struct bevhost_plugin *def = &conn->handler.instance->plugin->def;
+
+	if (def->generate != NULL || def->run != NULL) {
+		bevhost_conn_log(conn, BEVHOST_LOG_ERROR,
+		    "bevhost_conn_set_callbacks is for the model of callbacks");
+		return;
+	}
 	conn->handler.read = read;
 	conn->handler.write = write;
 	conn->handler.event = event;

@@ -4,6 +4,7 @@
  * tried as RFC 8305 says: families in turn, the next attempt when one fails
  * or 250 ms have passed, the first that connects wins.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -34,7 +35,7 @@ struct connect {
 	const char *host;
 	unsigned port;
 	struct task *task;
-	struct addr addrs[CONNECT_ADDRS_MAX];
+	struct addr addrs[CONNECT_ADDRS_MAX], ordered[CONNECT_ADDRS_MAX];
 	struct connect_attempt attempts[CONNECT_ADDRS_MAX];
 	int addr_count, started;
 	int error; /* of the attempt that came furthest, 0 before one failed */
@@ -43,12 +44,13 @@ struct connect {
 /* Resolving */
 
 static int
-connect_resolve(struct connect *race, int flags)
+connect_resolve_job(void *arg)
 {
+	struct connect *race = arg;
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM,
-		.ai_flags = flags | AI_NUMERICSERV,
+		.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV,
 	};
 	struct addrinfo *list, *ai;
 	char port[16];
@@ -76,17 +78,10 @@ connect_resolve(struct connect *race, int flags)
 	return race->addr_count > 0 ? 0 : -ENOENT;
 }
 
-static int
-connect_resolve_job(void *arg)
-{
-	return connect_resolve(arg, AI_ADDRCONFIG);
-}
-
 /* RFC 8305, section 4: the families take turns, the first one's first. */
 static void
 connect_interleave(struct connect *race)
 {
-	struct addr ordered[CONNECT_ADDRS_MAX];
 	int families[2], next[2] = { 0, 0 }, count = 0, turn = 0;
 
 	families[0] = race->addrs[0].u.sa.sa_family;
@@ -99,9 +94,31 @@ connect_interleave(struct connect *race)
 			i++;
 		next[turn] = i + 1;
 		if (i < race->addr_count)
-			ordered[count++] = race->addrs[i];
+			race->ordered[count++] = race->addrs[i];
 	}
-	memcpy(race->addrs, ordered, sizeof(ordered));
+	memcpy(race->addrs, race->ordered, sizeof(race->addrs));
+}
+
+/* An address as text needs no thread, and no resolver on a small stack. */
+static int
+connect_parse(struct connect *race)
+{
+	struct addr *addr = &race->addrs[0];
+
+	if (inet_pton(AF_INET, race->host, &addr->u.in.sin_addr) == 1) {
+		addr->u.in.sin_family = AF_INET;
+		addr->u.in.sin_port = htons((uint16_t)race->port);
+		addr->len = sizeof(addr->u.in);
+	} else if (inet_pton(AF_INET6, race->host, &addr->u.in6.sin6_addr) ==
+		   1) {
+		addr->u.in6.sin6_family = AF_INET6;
+		addr->u.in6.sin6_port = htons((uint16_t)race->port);
+		addr->len = sizeof(addr->u.in6);
+	} else {
+		return -1;
+	}
+	race->addr_count = 1;
+	return 0;
 }
 
 static int
@@ -117,13 +134,11 @@ connect_find_addrs(struct connect *race)
 		race->addr_count = addr_resolve(&spec, race->addrs, 1, &why);
 		return race->addr_count == 1 ? 0 : -EINVAL;
 	}
-	/* An address as text needs no thread. */
-	status = connect_resolve(race, AI_NUMERICHOST);
-	if (status == -ENOENT) {
-		status = bevhost_run_job(connect_resolve_job, race, &result);
-		if (status == 0)
-			status = result;
-	}
+	if (connect_parse(race) == 0)
+		return 0;
+	status = bevhost_run_job(connect_resolve_job, race, &result);
+	if (status == 0)
+		status = result;
 	if (status == 0)
 		connect_interleave(race);
 	return status;

@@ -24,8 +24,8 @@
 #if defined(HAVE_VALGRIND_VALGRIND_H)
 #include <valgrind/memcheck.h>
 #else
-#define VALGRIND_STACK_REGISTER(low, high) 0u
-#define VALGRIND_STACK_DEREGISTER(id)	   ((void)(id))
+#define VALGRIND_STACK_REGISTER(low, high)    0u
+#define VALGRIND_STACK_DEREGISTER(id)	      ((void)(id))
 #define VALGRIND_MAKE_MEM_UNDEFINED(at, size) ((void)(at))
 #define VALGRIND_MAKE_MEM_DEFINED(at, size)   ((void)(at))
 #endif
@@ -242,7 +242,8 @@ coro_deepest(const struct coro *coro)
 
 	if (!coro->painted)
 		return 0;
-	VALGRIND_MAKE_MEM_DEFINED(coro->low, (size_t)(coro_top(coro) - coro->low));
+	VALGRIND_MAKE_MEM_DEFINED(
+	    coro->low, (size_t)(coro_top(coro) - coro->low));
 	while (byte < top && *byte == CORO_PAINT)
 		byte++;
 	return (size_t)(coro->low + coro->size - (const char *)byte);

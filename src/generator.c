@@ -30,8 +30,9 @@ generator_new(size_t frame_size, struct bevhost_conn *conn,
 	generator->self = self;
 	generator->host = host;
 	generator->deadline_ms = -1;
-	generator->op = BEVHOST_OP_SLEEP;
-	generator->flags = GENERATOR_TIMED_OUT; /* its first step is due */
+	/* Its first step is due. */
+	generator->op = BEVHOST_OP_WRITE;
+	generator->bytes = SIZE_MAX;
 	return generator;
 }
 
@@ -134,6 +135,12 @@ generator_step(struct bevhost_generator *generator,
 		generator_stop_timer(generator, *timer);
 		generator->why = (unsigned char)why;
 		generator->op = (unsigned char)function(generator);
+		if (generator->op > BEVHOST_OP_SLEEP) {
+			bevhost_conn_log(generator->conn, BEVHOST_LOG_ERROR,
+			    "the generator yielded %u, which is no operation",
+			    generator->op);
+			generator->op = BEVHOST_OP_DONE;
+		}
 		if (generator->op == BEVHOST_OP_DONE ||
 		    bevhost_conn_is_closing(generator->conn))
 			return 0;

@@ -29,6 +29,7 @@ struct stream_outbound {
 	struct flow flow; /* first: on_closed finds us by it */
 	struct bevhost_stream stream;
 	struct task_defer *at_end; /* closes it with its task, or NULL */
+	int closed; /* the descriptor: freed when nobody waits any more */
 	LIST_ENTRY(stream_outbound) entry;
 };
 
@@ -119,6 +120,33 @@ stream_on_event(struct bufferevent *bev, short what, void *state)
 		task_wake(stream->writer, 0);
 }
 
+static struct stream_outbound *
+stream_outbound_of(struct bevhost_stream *stream)
+{
+	size_t offset = offsetof(struct stream_outbound, stream);
+
+	return (struct stream_outbound *)(void *)((char *)stream - offset);
+}
+
+/* One that was closed while tasks waited on it is freed by the last. */
+static void
+stream_leave(struct bevhost_stream *stream)
+{
+	struct stream_outbound *outbound;
+
+	if (stream->conn != NULL || stream->reader != NULL ||
+	    stream->writer != NULL)
+		return;
+	outbound = stream_outbound_of(stream);
+	if (!outbound->closed)
+		return;
+	LIST_REMOVE(outbound, entry);
+	stream_loop.count--;
+	bufferevent_free(outbound->flow.bev);
+	free(outbound);
+	stream_loop.on_gone(stream_loop.arg);
+}
+
 /* Reading */
 
 static int
@@ -163,10 +191,15 @@ stream_wait_input(struct bevhost_stream *stream, size_t need, int64_t deadline)
 		stream->need = need;
 		status = task_wait(deadline, "input");
 		stream->reader = NULL;
+		/* What went wrong is said once, then that it has ended. */
+		if (status == 0 && stream->conn != NULL && stream->error != 0)
+			return stream->error;
+		if (stream->gone) {
+			stream_leave(stream);
+			return -ECANCELED;
+		}
 		if (status < 0)
 			return status;
-		if (stream->gone)
-			return -ECANCELED;
 	}
 }
 
@@ -344,8 +377,12 @@ stream_wait_output(
 		stream->allowed = allowed;
 		status = task_wait(deadline, "output");
 		stream->writer = NULL;
-		if (status == 0 && stream->gone)
-			status = -ECANCELED;
+		if (status == 0 && stream->conn != NULL && stream->error != 0)
+			return stream->error;
+		if (stream->gone) {
+			stream_leave(stream);
+			return -ECANCELED;
+		}
 	}
 	return status;
 }
@@ -366,6 +403,19 @@ bevhost_stream_write(struct bevhost_stream *stream, const void *data,
 		return 0;
 	return stream_wait_output(
 	    stream, stream->write_watermark / 2, deadline);
+}
+
+void
+bevhost_stream_set_write_watermark(struct bevhost_stream *stream, size_t bytes)
+{
+	stream->write_watermark = bytes ? bytes : FLOW_WRITE_WATERMARK;
+	if (stream->gone)
+		return;
+	if (stream->conn != NULL)
+		bevhost_conn_set_write_watermark(stream->conn, bytes);
+	else
+		flow_set_write_watermark(
+		    &stream_outbound_of(stream)->flow, bytes);
 }
 
 int
@@ -396,11 +446,8 @@ stream_on_closed(struct flow *flow)
 {
 	struct stream_outbound *outbound = (struct stream_outbound *)flow;
 
-	LIST_REMOVE(outbound, entry);
-	stream_loop.count--;
-	bufferevent_free(outbound->flow.bev);
-	free(outbound);
-	stream_loop.on_gone(stream_loop.arg);
+	outbound->closed = 1;
+	stream_leave(&outbound->stream);
 }
 
 static void
@@ -468,10 +515,7 @@ bevhost_stream_close(struct bevhost_stream *stream, enum bevhost_close how)
 		bevhost_conn_close(stream->conn, how);
 		return;
 	}
-	outbound =
-	    (struct stream_outbound *)(void *)((char *)stream -
-					       offsetof(struct stream_outbound,
-						   stream));
+	outbound = stream_outbound_of(stream);
 	if (stream->gone)
 		return;
 	task_undefer(outbound->at_end);

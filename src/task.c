@@ -52,7 +52,8 @@ static struct {
 	void *arg;
 } task_loop;
 
-static struct task *task_running;
+/* Of the loop's thread: a job is no task. */
+static _Thread_local struct task *task_running;
 
 int64_t
 bevhost_now_ms(void)
@@ -591,22 +592,47 @@ bevhost_task_cancel(int64_t id)
 	return 0;
 }
 
-int
-bevhost_task_gather(
-    const int64_t *ids, size_t count, int *results, int64_t deadline)
+/* Until all have ended; none is forgotten. */
+static int
+task_wait_all(const int64_t *ids, size_t count, int64_t deadline)
 {
+	struct task_child *child;
 	size_t i;
 	int status;
 
 	for (i = 0; i < count; i++) {
-		status = bevhost_task_await(
-		    ids[i], results ? &results[i] : NULL, deadline);
-		if (status == -ECANCELED)
-			task_end_named(ids, count);
-		if (status < 0)
-			return status;
+		if (ids[i] == task_running->id)
+			return -EDEADLK;
+		child = task_find_child(ids[i]);
+		if (child == NULL)
+			return -ECHILD;
+		while (child->task != NULL) {
+			status = task_wait_child(deadline, "children");
+			if (status < 0)
+				return status;
+		}
 	}
 	return 0;
+}
+
+int
+bevhost_task_gather(
+    const int64_t *ids, size_t count, int *results, int64_t deadline)
+{
+	struct task_child *child;
+	size_t i;
+	int status;
+
+	if (task_running == NULL)
+		return -EPERM;
+	status = task_wait_all(ids, count, deadline);
+	for (i = 0; status == 0 && results != NULL && i < count; i++) {
+		child = task_find_child(ids[i]);
+		results[i] = child->result;
+	}
+	if (status != -ETIMEDOUT)
+		task_end_named(ids, count);
+	return status;
 }
 
 /* The index of one that has ended, -EAGAIN when none has, or why not. */
@@ -638,14 +664,14 @@ bevhost_task_race(
 		return -EPERM;
 	while ((winner = task_find_ended(ids, count)) == -EAGAIN) {
 		status = task_wait_child(deadline, "the first of its children");
-		if (status == -ECANCELED)
-			task_end_named(ids, count);
-		if (status < 0)
+		if (status == -ETIMEDOUT)
 			return status;
+		if (status < 0) {
+			winner = status;
+			break;
+		}
 	}
-	if (winner < 0)
-		return winner;
-	if (result != NULL)
+	if (winner >= 0 && result != NULL)
 		*result = task_find_child(ids[winner])->result;
 	task_end_named(ids, count);
 	return winner;

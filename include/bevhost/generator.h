@@ -41,6 +41,12 @@
 
 #include <bevhost/plugin.h>
 
+#if defined(__GNUC__)
+#define BEVHOST_FALLTHROUGH __attribute__((fallthrough))
+#else
+#define BEVHOST_FALLTHROUGH ((void)0)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -75,6 +81,7 @@ struct bevhost_generator {
  * A generator that yields what is possible at once goes on at once, but after
  * 100 steps in a row others have their turn. Once it is closing, every yield
  * returns at once with BEVHOST_WHY_CLOSING, and after 100 the frame is freed.
+ * It is told when the connection has ended, not when it begins to.
  */
 #define BEVHOST_GENERATOR_BEGIN(g)      \
 	switch ((g)->resume_at) {       \

@@ -90,7 +90,8 @@ struct bevhost_plugin {
 	 * The other models, one of which may stand in place of read, write and
 	 * event: a generator with its frame's size (<bevhost/generator.h>), or
 	 * an async function with its stack's size, 0 for the host's default
-	 * (<bevhost/task.h>). close and drain get the frame, or NULL.
+	 * (<bevhost/task.h>). For these drain gets the frame or the stream, and
+	 * close the frame or NULL.
 	 */
 	enum bevhost_op (*generate)(struct bevhost_generator *generator);
 	size_t frame_size;

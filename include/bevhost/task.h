@@ -95,6 +95,14 @@ ssize_t bevhost_stream_read_line(
 int bevhost_stream_write(struct bevhost_stream *stream, const void *data,
     size_t len, int64_t deadline);
 
+/*
+ * Where bevhost_stream_write() waits, in bytes, and where reading from the
+ * same stream pauses: 1 MiB unless set. 0 turns the pause off, for those who
+ * move bytes both ways at once and wait themselves; write waits at 1 MiB then.
+ */
+void
+bevhost_stream_set_write_watermark(struct bevhost_stream *stream, size_t bytes);
+
 /* Until the socket has taken everything. Returns 0. */
 int bevhost_stream_drain(struct bevhost_stream *stream, int64_t deadline);
 
@@ -102,8 +110,9 @@ int bevhost_stream_drain(struct bevhost_stream *stream, int64_t deadline);
 int bevhost_stream_write_eof(struct bevhost_stream *stream, int64_t deadline);
 
 /*
- * Waits until input was added that was not there before, for those who work
- * on the buffers themselves. Returns the length of the input, 0 at its end.
+ * Waits until input is added to what there is at the call, for those who work
+ * on the buffers themselves: what came while they waited for something else is
+ * there already. Returns the length of the input, 0 at its end.
  */
 ssize_t bevhost_stream_wait(struct bevhost_stream *stream, int64_t deadline);
 
@@ -126,8 +135,10 @@ bevhost_stream_close(struct bevhost_stream *stream, enum bevhost_close how);
 /*
  * Connects to a name or address and a port, or to "unix:/PATH" (port 0). The
  * addresses of a name are tried as RFC 8305 says. Returns 0 and the stream,
- * or -ENOENT for a name that has no address, or the errno of the attempt that
- * came furthest.
+ * or -ENOENT for a name that has no address, -EAGAIN when that cannot be told
+ * now, -EINVAL for a port above 65535 or a path that is none, or the errno of
+ * the attempt that came furthest. The lookup of a name is a job, to which the
+ * deadline does not apply.
  */
 int bevhost_connect(const char *host, unsigned port, int64_t deadline,
     struct bevhost_stream **stream) BEVHOST_MUST_CHECK;
@@ -137,8 +148,9 @@ int bevhost_connect(const char *host, unsigned port, int64_t deadline,
  * children run has them cancelled and waited for, and its result is -ECHILD.
  * Its own stack frame is gone by then: a function whose children use what is
  * in it awaits them before it returns, on its error paths too. Awaiting ends
- * them when the caller is cancelled: await, gather and race then cancel the
- * children they name, wait for them and return -ECANCELED.
+ * them then: when the caller is cancelled, await, gather and race cancel the
+ * children they name, wait for them and return -ECANCELED. gather and race do
+ * so with every error but -ETIMEDOUT, after which all still run.
  */
 
 /* Starts fn(arg) as a child of the calling task; it runs at the next wait.

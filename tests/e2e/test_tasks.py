@@ -136,6 +136,14 @@ class Tasks(Commands):
         self.assertEqual(self.ask("self", connection),
                          f"self={-errno.EDEADLK}")
 
+    def test_gather_may_be_repeated_after_its_deadline(self):
+        self.assertEqual(self.ask("gather"),
+                         f"first={-errno.ETIMEDOUT} second=0 results=4,4")
+
+    def test_race_ends_its_children_when_one_was_never_born(self):
+        self.assertEqual(self.ask("unborn"), f"race={-errno.ECHILD}")
+        self.wait_quiet()
+
     def test_a_parent_outlives_its_children(self):
         self.assertEqual(self.ask("abandon"), f"abandon={-errno.ECHILD}")
         self.assertIn("a task returned while its children ran",
@@ -287,6 +295,12 @@ class Outbound(Commands):
                          f"connect={-errno.EINVAL}")
         self.assertEqual(self.ask("connect unix:/nowhere/s 0"),
                          f"connect={-errno.ENOENT}")
+
+    def test_one_that_is_closed_while_a_child_reads(self):
+        listener = self.listener(socket.AF_INET, ("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        self.assertEqual(self.ask(f"close-used 127.0.0.1 {port}"),
+                         f"closed={-errno.ECANCELED}")
 
     def test_no_descriptor_is_left(self):
         pid = self.server.process.pid

@@ -294,6 +294,59 @@ tasks_connect(char *rest, char *out, size_t size)
 	bevhost_stream_close(stream, BEVHOST_CLOSE_FLUSH);
 }
 
+/* Closes a stream on which a child waits, whose end is on its way too. */
+static void
+tasks_close_used(char *rest, char *out, size_t size)
+{
+	struct bevhost_stream *stream;
+	struct tasks_child child = { .self = NULL };
+	char *port = strchr(rest, ' ');
+	int result = 0, status;
+	int64_t id;
+
+	if (port != NULL)
+		*port++ = '\0';
+	status = bevhost_connect(rest, port ? (unsigned)atoi(port) : 0,
+	    bevhost_after_ms(5000), &stream);
+	if (status < 0) {
+		snprintf(out, size, "connect=%d", status);
+		return;
+	}
+	child.stream = stream;
+	id = bevhost_task_spawn(tasks_busy, &child);
+	bevhost_task_sleep(bevhost_after_ms(20));
+	bevhost_stream_write(stream, "x", 1, -1);
+	bevhost_stream_close(stream, BEVHOST_CLOSE_NOW);
+	bevhost_task_await(id, &result, -1);
+	snprintf(out, size, "closed=%d", result);
+}
+
+static void
+tasks_gather(struct tasks *self, char *out, size_t size)
+{
+	struct tasks_child slow = { .self = self, .ms = 60, .result = 4 };
+	struct tasks_child fast = { .self = self, .ms = 0, .result = 4 };
+	int64_t ids[2];
+	int results[2] = { 0, 0 }, first, second;
+
+	ids[0] = bevhost_task_spawn(tasks_sleep, &fast);
+	ids[1] = bevhost_task_spawn(tasks_sleep, &slow);
+	first = bevhost_task_gather(ids, 2, results, bevhost_after_ms(10));
+	second = bevhost_task_gather(ids, 2, results, -1);
+	snprintf(out, size, "first=%d second=%d results=%d,%d", first, second,
+	    results[0], results[1]);
+}
+
+/* One of the numbers is an error of spawn. */
+static void
+tasks_unborn(struct tasks *self, char *out, size_t size)
+{
+	struct tasks_child child = { .self = self, .ms = -1 };
+	int64_t ids[2] = { bevhost_task_spawn(tasks_sleep, &child), -ENOMEM };
+
+	snprintf(out, size, "race=%d", bevhost_task_race(ids, 2, NULL, -1));
+}
+
 static void
 tasks_do(struct bevhost_stream *stream, struct tasks *self, char *line,
     char *out, size_t size)
@@ -343,6 +396,12 @@ tasks_do(struct bevhost_stream *stream, struct tasks *self, char *line,
 		snprintf(out, size, "job=%d", result);
 	} else if (strcmp(line, "connect") == 0) {
 		tasks_connect(rest, out, size);
+	} else if (strcmp(line, "gather") == 0) {
+		tasks_gather(self, out, size);
+	} else if (strcmp(line, "unborn") == 0) {
+		tasks_unborn(self, out, size);
+	} else if (strcmp(line, "close-used") == 0) {
+		tasks_close_used(rest, out, size);
 	} else if (strcmp(line, "deep") == 0) {
 		snprintf(
 		    out, size, "deep=%d", tasks_deep((size_t)atoi(rest)) != -1);
