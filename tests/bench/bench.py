@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Compares bevhost with servers that do the same work without it.
+"""Compares bevhost with servers that do the same work without it, and its
+three models of handlers with one another.
 
 Each server has one CPU to itself and the load another.  A row is measured in
 short rounds, every server once in each while the others sleep, and the figure
-that counts is the CPU time per request as a ratio to the hand-written epoll
-loop's of the same round: a machine that is slow for a while is so for both.
-The table has the medians of all rounds.
+that counts is the CPU time per request as a ratio to the reference's of the
+same round: a machine that is slow for a while is so for both.  The reference
+is the hand-written epoll loop, of the models the handler with callbacks, of
+the relay socat.  The table has the medians of all rounds.
 
 To add a row or a server, add it to ROWS or SERVERS below.
 """
@@ -14,342 +16,188 @@ To add a row or a server, add it to ROWS or SERVERS below.
 import argparse
 import collections
 import contextlib
-import json
 import os
-import platform
 import resource
-import select
 import shutil
 import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 
-EXTRA_ROWS = ("connect-steady",)    # measured only when asked for
+# The source folder may be read-only, or somebody's checkout.
+sys.dont_write_bytecode = True
 
-# What a row asks of the servers and of bench_load.
+from bench_process import (  # noqa: E402
+    BenchError, Child, RelayLoad, RequestLoad, RunningServer, progress,
+    run_alone)
+from bench_report import table, write_json, write_picture  # noqa: E402
+
+EXTRA_ROWS = ("connect-steady", "models-idle-50000")    # only when asked for
+
+# What a server's figure should not exceed: a key of its summary, and a number.
+Target = collections.namedtuple("Target", "figure limit")
+
+# What a row asks of the servers and of the load.
 #
+# measures     what: a key of RUNNERS
 # service      what the server does, a key of Server.services
 # load         mode of bench_load
 # connections  how many of them
+# servers      which, by name
+# reference    to which of them the others are compared, or None
+# targets      by the name of the server
 # options      further arguments of bench_load
 # weight       length of its windows, times --seconds
-# target       what bevhost's figure should not exceed: of a row that measures
-#              time the ratio, of one that measures memory bytes a connection
+# share        of the rounds that --rounds says
 Row = collections.namedtuple(
-    "Row", "name title service load connections options weight target")
+    "Row", "name title measures service load connections servers reference "
+    "targets options weight share", defaults=((), 1, 1))
 
 MANY = 10000
 
+PEERS = ("epoll", "bevhost", "bufferevent", "libuv")
+MODELS = ("callbacks", "generator", "async")
+RELAYS = ("socat", "socat-256k", "socks")
+
+
+def most_ratio(limit):
+    return {"bevhost": Target("ratio", limit)}
+
+
+MODEL_RATIOS = {
+    "generator": Target("ratio", 1.03),
+    "async": Target("ratio", 1.08),
+}
+
 ROWS = (
-    Row("greeting-50", "greeting: 5 bytes in, 12 out",
-        "greeting", "greeting", 50, (), 1, 1.12),
-    Row("greeting-10000", "greeting: 5 bytes in, 12 out",
-        "greeting", "greeting", MANY, (), 1.5, 1.12),
-    Row("echo", "echo of 64 KiB",
-        "echo", "echo", 10, ("--size=65536",), 1, 1.25),
-    Row("connect", "connect, one greeting, close; in bursts",
-        "greeting", "connect", 50, ("--bursts",), 1, 1.15),
+    Row("greeting-50", "greeting: 5 bytes in, 12 out", "time",
+        "greeting", "greeting", 50, PEERS, "epoll", most_ratio(1.12)),
+    Row("greeting-10000", "greeting: 5 bytes in, 12 out", "time",
+        "greeting", "greeting", MANY, PEERS, "epoll", most_ratio(1.12),
+        weight=1.5),
+    Row("echo", "echo of 64 KiB", "time",
+        "echo", "echo", 10, PEERS, "epoll", most_ratio(1.25),
+        options=("--size=65536",)),
+    Row("connect", "connect, one greeting, close; in bursts", "time",
+        "greeting", "connect", 50, PEERS, "epoll", most_ratio(1.15),
+        options=("--bursts",)),
     # The client is the slower one, so this is for the rate and the latency:
     # the faster the server, the more of its CPU time goes into waking up.
-    Row("connect-steady", "connect, one greeting, close",
-        "greeting", "connect", 50, (), 1, None),
-    Row("idle", "memory of an idle connection",
-        "greeting", "idle", MANY, (), 1, 1638),
+    Row("connect-steady", "connect, one greeting, close", "time",
+        "greeting", "connect", 50, PEERS, "epoll", {}),
+    Row("idle", "memory of an idle connection", "memory",
+        "greeting", "idle", MANY, PEERS, "epoll",
+        {"bevhost": Target("bytes_per_connection", 1638)}),
+    Row("models-50", "models of handlers: greeting", "time",
+        "greeting", "greeting", 50, MODELS, "callbacks", MODEL_RATIOS,
+        share=0.7),
+    Row("models-10000", "models of handlers: greeting", "time",
+        "greeting", "greeting", MANY, MODELS, "callbacks", MODEL_RATIOS,
+        weight=1.5, share=0.7),
+    # A generator's own is its frame, here of 56 bytes, and what malloc adds.
+    Row("models-idle", "models of handlers: memory of an idle connection",
+        "memory", "greeting", "idle", MANY, MODELS, "callbacks",
+        {"generator": Target("bytes_over_reference", 256),
+         "async": Target("bytes_per_connection", 6144)}),
+    Row("models-idle-50000", "memory of a connection that waits in a task",
+        "memory", "greeting", "idle", 50000, ("async",), None,
+        {"async": Target("bytes_per_connection", 6144)},
+        options=("--again",)),
+    Row("relay", "relay, one connection, one way", "relay",
+        "relay", None, 1, RELAYS, "socat", {"socks": Target("ratio", 1.3)},
+        share=0.25),
+    Row("switch", "one switch to a stack and back", "switch",
+        "switch", None, 1, ("coro",), None,
+        {"coro": Target("ns_per_switch", 25)}, share=0.5),
 )
 
-# command(options, service argument, ready descriptor) gives the arguments to
-# run.  How the port is told: "stdout" is a line with the port, "ready-fd" a
-# line with address:port on the descriptor.
+# services     what it can do: the words that make it do that
+# command      (options, words, ready descriptor, target port) gives the
+#              arguments to run; the port is where a relay leads
+# ready        how the port is told: "stdout" is a line with the port,
+#              "ready-fd" a line with address:port on the descriptor, "socat"
+#              one of its log
+# handshake    what a relay speaks, as bench_relay calls it
+# ends_itself  when its connection is closed
 Server = collections.namedtuple(
-    "Server", "name title program command ready services")
+    "Server", "name title program command ready services handshake "
+    "ends_itself", defaults=(None, False))
+
+
+def beside(name):
+    """The path of a program of this suite."""
+    return lambda options: os.path.join(options.bindir, name)
 
 
 def peer(name, title):
     """A program beside this suite, run as PROGRAM MODE PORT."""
-    def program(options):
-        return os.path.join(options.bindir, "bench_" + name)
+    program = beside("bench_" + name)
 
-    def command(options, service, ready_fd):
-        return [program(options), service, "0"]
+    def command(options, words, ready_fd, target_port):
+        return [program(options), *words, "0"]
 
     return Server(name, title, program, command, "stdout",
-                  {"greeting": "greeting", "echo": "echo"})
+                  {"greeting": ("greeting",), "echo": ("echo",)})
 
 
-def bevhost():
-    def command(options, service, ready_fd):
-        return [options.bevhost, "--no-master", "-q", "-l", "127.0.0.1:0",
-                "--ready-fd=%d" % ready_fd, service]
+def bevhost(name, title, services, **more):
+    def command(options, words, ready_fd, target_port):
+        return [options.bevhost, "--no-master", "-q", "-l", HOST_ANY_PORT,
+                "--ready-fd=%d" % ready_fd, *words]
 
-    return Server("bevhost", "bevhost", lambda options: options.bevhost,
-                  command, "ready-fd",
-                  {"greeting": "greeting", "echo": "echo"})
+    return Server(name, title, lambda options: options.bevhost, command,
+                  "ready-fd", services, **more)
 
 
-REFERENCE = "epoll"
-SUBJECT = "bevhost"
-OPTIONAL = ("libuv",)   # left out when it was not built
+def model(name, title, plugin):
+    return bevhost(name, title, {"greeting": (plugin,)})
+
+
+def socat(name, title, words):
+    """One connection, hence no processes of its own: all time is counted."""
+    def command(options, words, ready_fd, target_port):
+        return [shutil.which("socat"), "-d", "-d", *words,
+                "TCP-LISTEN:0,bind=127.0.0.1",
+                "TCP:127.0.0.1:%s" % target_port]
+
+    return Server(name, title, lambda options: shutil.which("socat"), command,
+                  "socat", {"relay": words}, "direct", True)
+
+
+HOST_ANY_PORT = "127.0.0.1:0"
+OPTIONAL = ("libuv", "socat", "socat-256k")     # left out when not there
 
 SERVERS = (
     peer("epoll", "hand-written epoll loop"),
-    bevhost(),
+    bevhost("bevhost", "bevhost",
+            {"greeting": ("greeting",), "echo": ("echo",)}),
     peer("bufferevent", "libevent bufferevents"),
     peer("libuv", "libuv"),
+    model("callbacks", "callbacks", "greeting"),
+    model("generator", "generator", "greeting-generator"),
+    model("async", "async", "greeting-async"),
+    socat("socat", "socat", ()),
+    # By default it moves 8 KiB at a time.
+    socat("socat-256k", "socat -b 262144", ("-b", "262144")),
+    bevhost("socks", "bevhost socks", {"relay": ("socks", "private=on")},
+            handshake="socks"),
+    Server("coro", "switch of stacks", beside("bench_switch"), None, None,
+           {"switch": ()}),
 )
 
-HOST = "127.0.0.1"
-START_SECONDS = 10
-STOP_SECONDS = 10
-LOAD_SECONDS = 60       # longer than bench_load itself waits for a reply
-ROUNDS_A_START = 8      # then the servers are started anew
+ROUNDS_A_START = 6      # then the servers are started anew
+MODEL_ROUNDS_A_START = 2
 MEMORY_ROUNDS = 2       # memory hardly differs from round to round
+RELAY_BYTES = 1 << 30
+RELAY_QUICK_BYTES = 1 << 27
 SPARE_FILES = 100
 QUICK_CONNECTIONS = 2000
-BUSY = 0.8              # below this a server slept too often
-PICTURE_RATIO = 3.5     # taller bars are cut
-
-
-class BenchError(Exception):
-    """Something broke; the message says what."""
-
-
-def progress(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def read_file(path):
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
-
-
-def read_pipe(fd, seconds, is_complete):
-    """Returns what came until it was complete, ended or took too long."""
-    deadline = time.monotonic() + seconds
-    text = ""
-    while not is_complete(text):
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([fd], [], [], left)[0]:
-            break
-        piece = os.read(fd, 4096)
-        if not piece:
-            break
-        text += piece.decode(errors="replace")
-    return text
-
-
-def how_it_ended(status):
-    if status >= 0:
-        return "exited with %d" % status
-    return "was killed by signal %d" % -status
-
-
-class Child:
-    """A process in a group of its own, pinned to one CPU."""
-
-    running = set()
-
-    def __init__(self, name, command, cpu, pass_fds=(), stdin=None):
-        self.name = name
-        self.errors = tempfile.TemporaryFile()
-
-        def prepare():
-            os.sched_setaffinity(0, {cpu})
-            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-        try:
-            self.process = subprocess.Popen(
-                command, stdin=stdin or subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=self.errors,
-                pass_fds=pass_fds, start_new_session=True,
-                preexec_fn=prepare)
-        except OSError as error:
-            self.errors.close()
-            raise BenchError("cannot run %s: %s" % (
-                command[0], error.strerror))
-        self.pid = self.process.pid
-        Child.running.add(self)
-
-    def read(self, seconds, is_complete):
-        return read_pipe(self.process.stdout.fileno(), seconds, is_complete)
-
-    def said(self):
-        """The last thing that it said on stderr."""
-        self.errors.seek(0)
-        lines = self.errors.read().decode(errors="replace").splitlines()
-        return lines[-1] if lines else "and said nothing"
-
-    def check_alive(self):
-        status = self.process.poll()
-        if status is not None:
-            raise BenchError("%s %s: %s" % (
-                self.name, how_it_ended(status), self.said()))
-
-    def wait(self, seconds):
-        """Returns what it wrote to stdout."""
-        try:
-            output = self.process.communicate(timeout=seconds)[0]
-        except subprocess.TimeoutExpired:
-            raise BenchError("%s did not end in %d seconds" % (
-                self.name, seconds))
-        Child.running.discard(self)
-        if self.process.returncode != 0:
-            raise BenchError("%s %s: %s" % (
-                self.name, how_it_ended(self.process.returncode),
-                self.said()))
-        self.errors.close()
-        return output.decode(errors="replace")
-
-    def stop(self):
-        self.check_alive()
-        self.process.terminate()
-        self.wait(STOP_SECONDS)
-
-    def kill(self):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self.process.wait()
-        Child.running.discard(self)
-
-    @classmethod
-    def kill_all(cls):
-        for child in list(cls.running):
-            child.kill()
-
-
-class RunningServer:
-    """A server that listens, as long as the with statement lasts."""
-
-    def __init__(self, server, service, options):
-        self.name = server.name
-        ready, ready_fd = os.pipe()
-        try:
-            self.child = Child(
-                server.name,
-                server.command(options, server.services[service], ready_fd),
-                options.server_cpu,
-                (ready_fd,) if server.ready == "ready-fd" else ())
-            os.close(ready_fd)
-            ready_fd = -1
-            if server.ready == "ready-fd":
-                text = read_pipe(ready, START_SECONDS,
-                                 lambda text: "\n" in text)
-            else:
-                text = self.child.read(START_SECONDS,
-                                       lambda text: "\n" in text)
-        finally:
-            os.close(ready)
-            if ready_fd >= 0:
-                os.close(ready_fd)
-        port = text.partition("\n")[0].rpartition(":")[2]
-        if not port.isdigit():
-            # An end of the pipe comes a moment before that of the process.
-            time.sleep(0.2)
-            self.child.check_alive()
-            raise BenchError("%s did not tell its port in %d seconds" % (
-                self.name, START_SECONDS))
-        self.port = port
-        self.pid = self.child.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if kind is None:
-            self.child.stop()
-        else:
-            self.child.kill()
-
-    def check_accounted(self):
-        """The figures are those of one process: there may be no more."""
-        children = ""
-        with contextlib.suppress(OSError):
-            children = read_file("/proc/%d/task/%d/children" % (
-                self.pid, self.pid))
-        if children.strip():
-            raise BenchError("%s has child processes, whose CPU time and "
-                             "memory would be missed" % self.name)
-
-    def pss_bytes(self):
-        try:
-            text = read_file("/proc/%d/smaps_rollup" % self.pid)
-        except OSError as error:
-            raise BenchError("cannot read the memory of %s: %s" % (
-                self.name, error.strerror))
-        for line in text.splitlines():
-            fields = line.split()
-            if fields and fields[0] == "Pss:":
-                return int(fields[1]) * 1024
-        raise BenchError("the kernel does not tell the memory of %s" %
-                         self.name)
-
-
-class RunningLoad:
-    """A bench_load with its connections to a server open."""
-
-    def __init__(self, row, server, options):
-        self.server = server
-        self.limit_seconds = LOAD_SECONDS + options.seconds * row.weight
-        command = [
-            os.path.join(options.bindir, "bench_load"), row.load, HOST,
-            server.port, str(row.connections),
-            "%g" % (options.seconds * row.weight),
-            "--server-pid=%d" % server.pid,
-            "--warm-up=%g" % options.warm_up, "--on-request"]
-        self.child = Child("bench_load", command + list(row.options),
-                           options.load_cpu, stdin=subprocess.PIPE)
-        self.read("ready\n")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if kind is None:
-            self.stop()
-        else:
-            self.child.kill()
-
-    def read(self, last_line):
-        text = self.child.read(self.limit_seconds,
-                               lambda text: last_line in text)
-        if last_line not in text:
-            self.stop()
-            raise BenchError("%s: bench_load broke off" % self.server.name)
-        return text
-
-    def stop(self):
-        try:
-            self.child.wait(STOP_SECONDS)
-        except BenchError as error:
-            # When the server died that is why, and it may say more.
-            time.sleep(0.2)
-            self.server.child.check_alive()
-            raise BenchError("%s: %s" % (self.server.name, error))
-
-    def window(self):
-        """Measures once; returns what bench_load printed."""
-        with contextlib.suppress(BrokenPipeError):
-            self.child.process.stdin.write(b"\n")
-            self.child.process.stdin.flush()
-        text = self.read("errors=0\n")
-        self.server.check_accounted()
-        return dict(line.split("=", 1) for line in text.splitlines())
-
-
-def is_memory(row):
-    return row.load == "idle"
 
 
 def measure_time(load):
     values = load.window()
     requests = int(values["requests"])
-    cpu_us = int(values["cpu_ns"]) / 1000
-    if cpu_us == 0:
-        raise BenchError("%s used no CPU time: process %d is not the server" %
-                         (load.server.name, load.server.pid))
+    cpu_us = used_cpu_us(load, values)
     figures = {"cpu_us_per_request": cpu_us / requests}
     if "seconds" in values:
         seconds = float(values["seconds"])
@@ -360,24 +208,59 @@ def measure_time(load):
     return figures
 
 
+def used_cpu_us(load, values):
+    cpu_us = int(values["cpu_ns"]) / 1000
+    if cpu_us == 0:
+        raise BenchError("%s used no CPU time: process %d is not the server" %
+                         (load.server.name, load.server.pid))
+    return cpu_us
+
+
+def measure_relay(load):
+    values = load.window()
+    cpu_seconds = used_cpu_us(load, values) / 1e6
+    gib = int(values["bytes"]) / (1 << 30)
+    seconds = float(values["seconds"])
+    return {
+        "cpu_seconds_per_gib": cpu_seconds / gib,
+        "gib_per_second": gib / seconds,
+        "busy": cpu_seconds / seconds,
+    }
+
+
 def measure_memory(row, server, options):
     with RunningServer(server, row.service, options) as running:
         before = running.pss_bytes()
-        with RunningLoad(row, running, options):
+        with RequestLoad(row, running, options) as load:
             after = running.pss_bytes()
             running.check_accounted()
-    return {"bytes_per_connection": (after - before) / row.connections}
+    figures = {"bytes_per_connection": (after - before) / row.connections}
+    if "--again" in row.options:
+        figures["answered"] = load.answered()
+        if figures["answered"] != row.connections:
+            raise BenchError("%s: only %d of %d connections answered again" % (
+                server.name, figures["answered"], row.connections))
+    return figures
 
 
 def describe(figures):
-    if "bytes_per_connection" in figures:
-        return "%.0f bytes a connection" % figures["bytes_per_connection"]
-    return "%8.2f us a request" % figures["cpu_us_per_request"]
+    for key, form in (
+            ("bytes_per_connection", "%.0f bytes a connection"),
+            ("cpu_us_per_request", "%8.2f us a request"),
+            ("cpu_seconds_per_gib", "%8.3f CPU s a GiB"),
+            ("ns_per_switch", "%8.1f ns a switch")):
+        if key in figures:
+            return form % figures[key]
+    return ""
 
 
 def report(row, number, rounds, name, figures):
     progress("%-15s round %d of %d: %-12s %s" % (
         row.name, number, rounds, name, describe(figures)))
+
+
+def rounds_of(row, options):
+    return max(1, round(options.rounds * row.share))
 
 
 def run_memory_row(row, servers, options):
@@ -391,272 +274,126 @@ def run_memory_row(row, servers, options):
     return figures
 
 
+def run_rounds(row, loads, measure, numbers, rounds, figures):
+    """Each load once in each round; forth, then back."""
+    for number in numbers:
+        for load in loads[::1 if number % 2 == 0 else -1]:
+            one = measure(load)
+            figures[load.server.name].append(one)
+            report(row, number + 1, rounds, load.server.name, one)
+
+
 def run_time_row(row, servers, options):
     figures = {server.name: [] for server in servers}
-    for first in range(0, options.rounds, ROUNDS_A_START):
-        last = min(first + ROUNDS_A_START, options.rounds)
+    rounds = rounds_of(row, options)
+    # What a start decides by chance, as where memory is, shows in small
+    # differences.
+    step = MODEL_ROUNDS_A_START if row.servers == MODELS else ROUNDS_A_START
+    for first in range(0, rounds, step):
         with contextlib.ExitStack() as stack:
             loads = []
             for server in servers:
                 running = stack.enter_context(
                     RunningServer(server, row.service, options))
                 loads.append(stack.enter_context(
-                    RunningLoad(row, running, options)))
-            for number in range(first, last):
-                for load in loads:
-                    one = measure_time(load)
-                    figures[load.server.name].append(one)
-                    report(row, number + 1, options.rounds,
-                           load.server.name, one)
+                    RequestLoad(row, running, options)))
+            run_rounds(row, loads, measure_time,
+                       range(first, min(first + step, rounds)), rounds,
+                       figures)
     return figures
 
 
-def run_row(row, servers, options):
-    """Returns the figures of all rounds by server name."""
-    able = [server for server in servers if row.service in server.services]
-    if is_memory(row):
-        return run_memory_row(row, able, options)
-    return run_time_row(row, able, options)
+def run_relay_row(row, servers, options):
+    figures = {server.name: [] for server in servers}
+    rounds = rounds_of(row, options)
+    size_bytes = RELAY_QUICK_BYTES if options.quick else RELAY_BYTES
+    with contextlib.ExitStack() as stack:
+        loads = []
+        for server in servers:
+            # The relay is left after its load, whose end it notices.
+            relay = stack.enter_context(contextlib.ExitStack())
+            load = stack.enter_context(RelayLoad(size_bytes, options))
+            load.connect(relay.enter_context(
+                RunningServer(server, row.service, options, load.port)))
+            loads.append(load)
+        run_rounds(row, loads, measure_relay, range(rounds), rounds, figures)
+    return figures
+
+
+def run_switch_row(row, servers, options):
+    figures = {server.name: [] for server in servers}
+    rounds = rounds_of(row, options)
+    for number in range(rounds):
+        for server in servers:
+            values = run_alone([server.program(options)], options)
+            one = {"ns_per_switch": float(values["ns"]),
+                   "method": values["method"]}
+            figures[server.name].append(one)
+            report(row, number + 1, rounds, server.name, one)
+    return figures
+
+
+RUNNERS = {
+    "time": run_time_row,
+    "memory": run_memory_row,
+    "relay": run_relay_row,
+    "switch": run_switch_row,
+}
+
+# What ratios are of.
+COMPARED = {"time": "cpu_us_per_request", "relay": "cpu_seconds_per_gib"}
+
+
+def median(values):
+    """Of words the last: they don't differ."""
+    return values[-1] if isinstance(values[-1], str) \
+        else statistics.median(values)
+
+
+def compare(row, summary, rounds, reference):
+    """Adds how a server stands to the reference."""
+    key = COMPARED.get(row.measures)
+    if key is not None:
+        ratios = [one[key] / other[key]
+                  for one, other in zip(rounds, reference)]
+        summary["ratio"] = statistics.median(ratios)
+        summary["ratio_lowest"] = min(ratios)
+        summary["ratio_highest"] = max(ratios)
+    elif row.servers == MODELS and rounds is not reference:
+        summary["bytes_over_reference"] = statistics.median(
+            one["bytes_per_connection"] - other["bytes_per_connection"]
+            for one, other in zip(rounds, reference))
+
+
+def judge(summary, target):
+    """Adds whether it is over its target, when that is known."""
+    if target is None or target.figure not in summary:
+        return
+    summary["target"] = target._asdict()
+    summary["exceeded"] = summary[target.figure] > target.limit
 
 
 def summarize(row, figures):
     """Returns one row of the table: the medians, and all rounds."""
     servers = {}
     for name, rounds in figures.items():
-        summary = {key: statistics.median(one[key] for one in rounds)
+        summary = {key: median([one[key] for one in rounds])
                    for key in rounds[0]}
-        if not is_memory(row) and REFERENCE in figures:
-            ratios = [one["cpu_us_per_request"] /
-                      reference["cpu_us_per_request"]
-                      for one, reference in zip(rounds, figures[REFERENCE])]
-            summary["ratio"] = statistics.median(ratios)
-            summary["ratio_lowest"] = min(ratios)
-            summary["ratio_highest"] = max(ratios)
+        if row.reference in figures:
+            compare(row, summary, rounds, figures[row.reference])
+        judge(summary, row.targets.get(name))
         summary["rounds"] = rounds
         servers[name] = summary
-    result = {
+    return {
         "name": row.name,
         "title": row.title,
         "connections": row.connections,
-        "measures": "memory" if is_memory(row) else "time",
-        "target": row.target,
+        "measures": row.measures,
+        "reference": row.reference,
         "servers": servers,
+        "over": [name for name, summary in servers.items()
+                 if summary.get("exceeded")],
     }
-    result["exceeded"] = exceeded(result)
-    return result
-
-
-def exceeded(result):
-    """Whether bevhost is over its target: None when it is not known."""
-    key = "bytes_per_connection" if result["measures"] == "memory" \
-        else "ratio"
-    figure = result["servers"].get(SUBJECT, {}).get(key)
-    if figure is None or result["target"] is None:
-        return None
-    return figure > result["target"]
-
-
-def verdict(result, name):
-    if name != SUBJECT or result["exceeded"] is None:
-        return ""
-    return "OVER THE TARGET" if result["exceeded"] else "ok"
-
-
-def target_text(result):
-    if result["measures"] == "memory":
-        return "%s bytes" % "{:,.0f}".format(result["target"])
-    return "%.2f" % result["target"]
-
-
-def cell(summary, key, form):
-    return form.format(summary[key]) if key in summary else "-"
-
-
-def table_lines(result):
-    title = "%s, %s connections" % (
-        result["title"], "{:,d}".format(result["connections"]))
-    if result["target"] is not None:
-        title += " (target %s)" % target_text(result)
-    lines = ["", title]
-    for name, summary in result["servers"].items():
-        if result["measures"] == "memory":
-            line = "  %-12s %10s bytes a connection  %s" % (
-                name, "{:,.0f}".format(summary["bytes_per_connection"]),
-                verdict(result, name))
-        else:
-            line = "  %-12s %10s %7.2f %5s %7s %7s" % (
-                name, cell(summary, "requests_per_second", "{:,.0f}"),
-                summary["cpu_us_per_request"],
-                cell(summary, "busy", "{:.0%}"),
-                cell(summary, "p50_us", "{:,.0f}"),
-                cell(summary, "p99_us", "{:,.0f}"))
-            if "ratio" in summary:
-                line += "  %5.2f %5.2f-%.2f %s" % (
-                    summary["ratio"], summary["ratio_lowest"],
-                    summary["ratio_highest"], verdict(result, name))
-        lines.append(line.rstrip())
-    return lines
-
-
-def table(results):
-    lines = ["  %-12s %10s %7s %5s %7s %7s  %5s %s" % (
-        "server", "requests/s", "CPU us", "busy", "p50 us", "p99 us",
-        "ratio", "lowest-highest")]
-    for result in results:
-        lines += table_lines(result)
-    lines += ["", "CPU us: CPU time of the server for each request.  ratio: "
-              "CPU us divided by that",
-              "of %s, median of all rounds.  busy: how much of its CPU the "
-              "server used." % REFERENCE]
-    dozing = [result["name"] for result in results
-              if any(one.get("busy", 1) < BUSY
-                     for one in result["servers"].values())]
-    if dozing:
-        lines += ["", "A slow load, or others on this machine, kept servers "
-                  "from being busy in:", ", ".join(dozing)]
-    over = [result["name"] for result in results if result["exceeded"]]
-    if over:
-        lines += ["", "%s exceeds its target in: %s" % (
-            SUBJECT, ", ".join(over))]
-    return "\n".join(lines)
-
-
-def processor():
-    with contextlib.suppress(OSError):
-        for line in read_file("/proc/cpuinfo").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def write_json(path, results, servers, options):
-    document = {
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": {
-            "processor": processor(),
-            "kernel": platform.release(),
-            "cpus": len(os.sched_getaffinity(0)),
-        },
-        "settings": {
-            "rounds": options.rounds,
-            "seconds": options.seconds,
-            "warm_up_seconds": options.warm_up,
-            "servers": {server.name: server.title for server in servers},
-            "reference": REFERENCE,
-        },
-        "rows": results,
-    }
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
-
-
-COLORS = ("#9aa0a6", "#1a66b8", "#e08a1e", "#3c9d5b", "#a1569c", "#b33a3a")
-
-
-def quoted(text):
-    return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def plot_bars(results, servers, value, height, format_value):
-    """One gnuplot plot: groups of bars, each with its figure on top."""
-    width = 0.8 / max(1, len(servers))
-    blocks = []
-    parts = []
-    for index, server in enumerate(servers):
-        points = []
-        for group, result in enumerate(results):
-            figure = value(result, server.name)
-            if figure is not None:
-                label = format_value(figure)
-                if figure > height:
-                    label += "\u2191"
-                points.append("%g %g %s" % (
-                    group + (index - (len(servers) - 1) / 2) * width,
-                    min(figure, height), quoted(label)))
-        if not points:
-            continue
-        block = "$data%d" % len(blocks)
-        blocks.append("%s << END\n%s\nEND" % (block, "\n".join(points)))
-        parts.append('%s using 1:2:(%g) with boxes lc rgb "%s" title %s' % (
-            block, width * 0.92, COLORS[index % len(COLORS)],
-            quoted(server.title)))
-        parts.append('%s using 1:2:3 with labels offset 0,0.6 '
-                     'font ",9" notitle' % block)
-    tics = ", ".join("%s %d" % (quoted("%s\\n%s connections" % (
-        result["name"].partition("-")[0],
-        "{:,d}".format(result["connections"]))), group)
-        for group, result in enumerate(results))
-    # quoted() doubled the backslash of the line break.
-    tics = tics.replace("\\\\n", "\\n")
-    return "\n".join(blocks + [
-        "set xtics (%s)" % tics,
-        "set xrange [-0.6:%g]" % (len(results) - 0.4),
-        "set yrange [0:%g]" % (height * 1.12),
-        "plot " + ", ".join(parts)])
-
-
-def picture_script(path, results, servers):
-    times = [result for result in results
-             if result["measures"] == "time" and any(
-                 "ratio" in one for one in result["servers"].values())]
-    memories = [result for result in results
-                if result["measures"] == "memory"]
-    lines = [
-        'set terminal svg size 960,440 font "sans-serif,11" '
-        'background "white"',
-        "set encoding utf8", "set output %s" % quoted(path),
-        "set style fill solid noborder",
-        "set border 3", "set tics nomirror", "set xtics scale 0",
-        'set grid ytics lc rgb "#dddddd"', "set key top left",
-        "set bmargin 4",
-        "set multiplot",
-    ]
-    split = 0.74 if memories else 1
-    if times:
-        lines += [
-            "set origin 0,0", "set size %g,1" % split,
-            "set title %s" % quoted(
-                "CPU time per request, hand-written epoll loop = 1"),
-            plot_bars(times, servers,
-                      lambda result, name:
-                      result["servers"].get(name, {}).get("ratio"),
-                      PICTURE_RATIO, lambda figure: "%.2f" % figure)]
-    if memories:
-        def value(result, name):
-            return result["servers"].get(name, {}).get(
-                "bytes_per_connection")
-
-        highest = max(value(result, server.name) or 0
-                      for result in memories for server in servers)
-        lines += [
-            "set origin %g,0" % (split if times else 0),
-            "set size %g,1" % (1 - split if times else 1),
-            "unset key" if times else "",
-            "set title %s" % quoted("Memory, bytes"),
-            plot_bars(memories, servers, value, max(highest, 1),
-                      lambda figure: "{:,.0f}".format(figure))]
-    lines.append("unset multiplot")
-    if not times and not memories:
-        return None
-    return "\n".join(lines) + "\n"
-
-
-def write_picture(path, results, servers):
-    """Returns a sentence about what was done."""
-    if shutil.which("gnuplot") is None:
-        return "gnuplot is not installed: no picture was made"
-    script = picture_script(path, results, servers)
-    if script is None:
-        return "no picture was made: there are no ratios without %s" % \
-            REFERENCE
-    result = subprocess.run(["gnuplot"], input=script,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            encoding="utf-8")
-    if result.returncode != 0:
-        raise BenchError("gnuplot failed: %s" % (
-            result.stderr.strip() or "without a word"))
-    return "picture: %s" % path
 
 
 def choose(what, table_of_all, names, extra=()):
@@ -677,21 +414,49 @@ def is_program(path):
         os.access(path, os.X_OK)
 
 
-def available_servers(options):
+def available_servers(rows, options):
+    """Those that the rows ask for and that are there."""
+    wanted = {name for row in rows for name in row.servers}
     servers = []
     for server in choose("server", SERVERS, options.servers):
         path = server.program(options)
+        if server.name not in wanted:
+            continue
         if is_program(path):
             servers.append(server)
         elif server.name in OPTIONAL and options.servers is None:
-            progress("%s was not built: it is left out" % server.name)
+            progress("%s is not there: it is left out" % server.name)
         elif path is None:
-            raise BenchError("where %s is must be told with --%s=PATH, or "
-                             "leave it out with --servers" % (
-                                 server.name, server.name))
+            raise BenchError("where %s is must be told with --bevhost=PATH, "
+                             "or leave it out with --servers" % server.name
+                             if server.name not in OPTIONAL else
+                             "%s is not installed" % server.name)
         else:
             raise BenchError("no program %s" % path)
     return servers
+
+
+def check_loads(rows, options):
+    """That the programs are there which the rows need besides servers."""
+    loads = {"time": "bench_load", "memory": "bench_load",
+             "relay": "bench_relay"}
+    for name in sorted({loads[row.measures] for row in rows
+                        if row.measures in loads}):
+        if not is_program(beside(name)(options)):
+            raise BenchError("no program %s" % beside(name)(options))
+
+
+def servers_of(row, servers):
+    """Those that measure the row, or none and a line that says why."""
+    able = [server for server in servers if server.name in row.servers]
+    names = [server.name for server in able]
+    if not able:
+        progress("%s: skipped, none of its servers is chosen" % row.name)
+    elif row.measures == "relay" and row.reference not in names:
+        progress("%s: skipped, there is no %s to compare with" % (
+            row.name, row.reference))
+        return []
+    return able
 
 
 def fit_rows(rows, options):
@@ -725,7 +490,9 @@ def positive(kind):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        description="Compare bevhost with other servers.")
+        description="Compare bevhost with other servers, and its models of "
+        "handlers with one another. Without options it takes less than three "
+        "minutes.")
     parser.add_argument("--bevhost", metavar="PATH",
                         help="the bevhost program (a wrapper must exec it)")
     parser.add_argument("--bindir", metavar="DIRECTORY", default=".",
@@ -736,13 +503,14 @@ def parse_arguments():
                         help="some of: " + ", ".join(
                             server.name for server in SERVERS))
     parser.add_argument("--rows", metavar="NAME,...", help="some of: " +
-                        ", ".join(row.name for row in ROWS))
+                        ", ".join(row.name for row in ROWS) +
+                        "; only when named: " + ", ".join(EXTRA_ROWS))
     parser.add_argument("--rounds", metavar="N", type=positive(int),
-                        help="rounds of each row")
+                        help="rounds of each row; fewer of some")
     parser.add_argument("--seconds", metavar="N", type=positive(float),
                         help="length of a window")
     parser.add_argument("--quick", action="store_true",
-                        help="about 15 seconds in all: rough figures")
+                        help="about 20 seconds in all: rough figures")
     options = parser.parse_args()
     if options.rounds is None:
         options.rounds = 3 if options.quick else 2 * ROUNDS_A_START
@@ -762,23 +530,27 @@ def choose_cpus(options):
 
 
 def run(options):
-    servers = available_servers(options)
-    load = os.path.join(options.bindir, "bench_load")
-    if not is_program(load):
-        raise BenchError("no program %s" % load)
+    begin = time.monotonic()
     rows = fit_rows(choose("row", ROWS, options.rows, EXTRA_ROWS), options)
+    servers = available_servers(rows, options)
+    check_loads(rows, options)
     choose_cpus(options)
 
     results = []
     for row in rows:
-        results.append(summarize(row, run_row(row, servers, options)))
+        able = servers_of(row, servers)
+        if able:
+            results.append(summarize(
+                row, RUNNERS[row.measures](row, able, options)))
     print(table(results))
 
+    seconds = time.monotonic() - begin
     path = os.path.join(options.output, "bench.json")
-    write_json(path, results, servers, options)
+    write_json(path, results, servers, options, seconds)
     progress("figures: %s" % path)
     progress(write_picture(os.path.join(options.output, "bench.svg"),
                            results, servers))
+    progress("It took %.0f seconds." % seconds)
 
 
 def on_signal(number, frame):

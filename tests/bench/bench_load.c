@@ -85,6 +85,7 @@ struct options {
 	pid_t server_pid; /* 0 when there is none to look at */
 	bool bursts;
 	bool on_request;
+	bool again;
 };
 
 struct connection {
@@ -494,9 +495,19 @@ load_measure_on_request(struct load *load)
 	}
 }
 
+/* One more request on each connection, however long it has waited. */
+static void
+load_ask_again(struct load *load)
+{
+	load->finished = 0;
+	load->finished_ns = clock_ns();
+	load_run_once(load);
+	printf("answered=%" PRIu64 "\n", load->finished);
+}
+
 /* Holds the connections, which the server must do too, until stdin ends. */
 static void
-load_hold(const struct load *load)
+load_hold(struct load *load)
 {
 	struct epoll_event event;
 	char byte;
@@ -513,6 +524,8 @@ load_hold(const struct load *load)
 		if (count > 0 && (event.events & ~(uint32_t)EPOLLOUT) != 0)
 			fail("an idle connection got something", 0);
 	} while (count > 0);
+	if (load->options.again)
+		load_ask_again(load);
 	printf("errors=0\n");
 }
 
@@ -576,6 +589,8 @@ usage(void)
 	    "  idle       connect, send 5 bytes, wait for 12, then print\n"
 	    "             `ready' and hold the connections until stdin ends\n"
 	    "\n"
+	    "  --again            idle connections do one more request at\n"
+	    "                     the end\n"
 	    "  --bursts           begin all requests while the server is\n"
 	    "                     held (SIGSTOP), then release it, again\n"
 	    "  --on-request       print `ready', then measure once for\n"
@@ -628,6 +643,7 @@ static void
 parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
+		{ "again", no_argument, NULL, 'a' },
 		{ "bursts", no_argument, NULL, 'b' },
 		{ "on-request", no_argument, NULL, 'r' },
 		{ "server-pid", required_argument, NULL, 'p' },
@@ -641,6 +657,9 @@ parse_options(int argc, char **argv, struct options *options)
 	options->size_bytes = 65536;
 	while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (name) {
+		case 'a':
+			options->again = true;
+			break;
 		case 'b':
 			options->bursts = true;
 			break;
