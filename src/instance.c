@@ -111,7 +111,7 @@ instance_create(struct bevhost_instance *instance)
 }
 
 int
-instance_init(struct bevhost_instance *instance, const struct plugin *plugin)
+instance_init(struct bevhost_instance *instance, struct plugin *plugin)
 {
 	const struct bevhost_param *param = plugin->def.params;
 	char why[PARAM_TEXT_SIZE];

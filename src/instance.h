@@ -8,7 +8,7 @@
 struct instance_value;
 
 struct bevhost_instance {
-	const struct plugin *plugin;
+	struct plugin *plugin;
 	void *self;
 	struct instance_value *values; /* what was given, in order */
 	struct instance_value **last_value;
@@ -19,7 +19,7 @@ struct bevhost_instance {
 
 /* Each returns 0, or -1 having logged; instance_free() is due either way. */
 int instance_init(struct bevhost_instance *instance,
-    const struct plugin *plugin) BEVHOST_MUST_CHECK;
+    struct plugin *plugin) BEVHOST_MUST_CHECK;
 /* key is NULL for a bare first word. */
 int instance_config(struct bevhost_instance *instance, const char *key,
     const char *value) BEVHOST_MUST_CHECK;

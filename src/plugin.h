@@ -10,6 +10,7 @@ struct plugin {
 	char *path;		      /* where it was found */
 	uint32_t struct_size;	      /* theirs */
 	struct bevhost_param *params; /* def.params, in our size */
+	size_t deepest_stack; /* in bytes, of its tasks that were painted */
 	struct plugin *next;
 };
 

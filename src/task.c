@@ -47,7 +47,6 @@ static struct {
 	LIST_HEAD(, task) roots;
 	size_t root_count, stack_size;
 	int64_t last_id;
-	size_t deepest;
 	void (*on_root_end)(void *arg);
 	void *arg;
 } task_loop;
@@ -107,15 +106,16 @@ task_make_ready(struct task *task)
 	TAILQ_INSERT_TAIL(&task_loop.ready, task, ready_entry);
 }
 
-/* How deep a painted stack was, said when it is a record. */
+/* How deep a painted stack was, said when it is a record of its plugin. */
 static void
 task_say_deepest(const struct task *task)
 {
+	struct plugin *plugin = task->instance->plugin;
 	size_t deepest = coro_deepest(task->coro);
 
-	if (deepest <= task_loop.deepest)
+	if (deepest <= plugin->deepest_stack)
 		return;
-	task_loop.deepest = deepest;
+	plugin->deepest_stack = deepest;
 	log_write(BEVHOST_LOG_DEBUG, instance_name(task->instance),
 	    "deepest use of a stack so far: %zu of %zu bytes", deepest,
 	    coro_stack_size(task->coro));

@@ -4,6 +4,7 @@
  */
 #include "coro.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -130,6 +131,53 @@ START_TEST(twenty_thousand_wait_at_once)
 }
 END_TEST
 
+/* The kernel before Linux 6.13. */
+static int no_guards;
+
+int __real_madvise(void *at, size_t size, int advice);
+int __wrap_madvise(void *at, size_t size, int advice);
+
+int
+__wrap_madvise(void *at, size_t size, int advice)
+{
+	if (no_guards && advice == 102) {
+		errno = EINVAL;
+		return -1;
+	}
+	return __real_madvise(at, size, advice);
+}
+
+/* Each stack takes two of the kernel's mappings then. */
+START_TEST(without_guards_there_is_a_limit_and_it_is_kept)
+{
+	struct coro **coros, *one;
+	size_t limit, i;
+
+	no_guards = 1;
+	limit = coro_limit();
+	ck_assert_uint_gt(limit, 1000);
+	coros = calloc(limit, sizeof(*coros));
+	ck_assert_ptr_nonnull(coros);
+	for (i = 0; i < limit; i++) {
+		coros[i] =
+		    coro_new(run_steps, CORO_STACK_MIN, sizeof(struct data));
+		ck_assert_ptr_nonnull(coros[i]);
+	}
+	errno = 0;
+	one = coro_new(run_steps, CORO_STACK_MIN, sizeof(struct data));
+	ck_assert_ptr_null(one);
+	ck_assert_int_eq(errno, EAGAIN);
+	for (i = 0; i < limit; i++)
+		coro_free(coros[i]);
+	one = coro_new(run_steps, CORO_STACK_MIN, sizeof(struct data));
+	ck_assert_ptr_nonnull(one);
+	ck_assert_int_eq(coro_resume(one), 0);
+	coro_free(one);
+	coro_clear_pool();
+	free(coros);
+}
+END_TEST
+
 static void
 run_touch(void *arg)
 {
@@ -216,9 +264,12 @@ main(void)
 	tcase_add_test(tcase, twenty_thousand_wait_at_once);
 	tcase_add_test(tcase, the_deepest_use_is_known_when_painted);
 #if !defined(SANITIZERS)
-	/* Without a fork it would end the others too. */
-	if (getenv("CK_FORK") == NULL)
+	/* Without a fork they would end the others too, or change them. */
+	if (getenv("CK_FORK") == NULL) {
+		tcase_add_test(
+		    tcase, without_guards_there_is_a_limit_and_it_is_kept);
 		tcase_add_exit_test(tcase, an_overflow_hits_the_guard, 7);
+	}
 #endif
 	suite_add_tcase(suite, tcase);
 	return tap_run(suite);
