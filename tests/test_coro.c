@@ -108,13 +108,13 @@ END_TEST
 
 START_TEST(twenty_thousand_wait_at_once)
 {
-	enum { COUNT = 20000 };
-	struct coro **coros = calloc(COUNT, sizeof(*coros));
+	/* valgrind, under which nothing forks, knows no more mappings. */
+	int count = getenv("CK_FORK") == NULL ? 20000 : 200, i;
+	struct coro **coros = calloc((size_t)count, sizeof(*coros));
 	struct data *data;
-	int i;
 
 	ck_assert_ptr_nonnull(coros);
-	for (i = 0; i < COUNT; i++) {
+	for (i = 0; i < count; i++) {
 		coros[i] =
 		    coro_new(run_steps, CORO_STACK_DEFAULT, sizeof(*data));
 		ck_assert_ptr_nonnull(coros[i]);
@@ -122,7 +122,7 @@ START_TEST(twenty_thousand_wait_at_once)
 		data->wanted = 1;
 		ck_assert_int_eq(coro_resume(coros[i]), 1);
 	}
-	for (i = 0; i < COUNT; i++) {
+	for (i = 0; i < count; i++) {
 		ck_assert_int_eq(coro_resume(coros[i]), 0);
 		coro_free(coros[i]);
 	}
