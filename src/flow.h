@@ -100,4 +100,10 @@ void flow_closing_event(struct flow *flow, short what);
 /* Calls on_closed for a finished flow from the turn. */
 void flow_call(struct flow *flow);
 
+/* Between the two files of flow: the turn will look at it; what is to be sent;
+   sends it. */
+void flow_list(struct flow *flow);
+size_t flow_owed(const struct flow *flow);
+void flow_flush(struct flow *flow);
+
 #endif

@@ -42,4 +42,8 @@ void stream_loop_cut(void);
 size_t stream_loop_count(void);
 void stream_loop_clear(void);
 
+/* A task has stopped waiting on it: the last one frees a stream that is closed.
+   For stream.c. */
+void stream_leave(struct bevhost_stream *stream);
+
 #endif

@@ -23,14 +23,6 @@
 /* Then the loop looks at its descriptors before the next ready task. */
 #define TASK_RUN_MAX 1000
 
-/* What a parent keeps of a child until it has been awaited. */
-struct task_child {
-	LIST_ENTRY(task_child) entry;
-	int64_t id;
-	struct task *task; /* NULL once it has ended */
-	int result;
-};
-
 struct task_defer {
 	struct task_defer *next;
 	struct task *task;
@@ -131,10 +123,7 @@ task_finish(struct task *task)
 	if (task->timer != NULL)
 		event_free(task->timer);
 	if (task->child != NULL) {
-		task->child->task = NULL;
-		task->child->result = task->result;
-		if (task->parent->awaiting)
-			task_wake(task->parent, 0);
+		task_child_ended(task);
 	} else {
 		LIST_REMOVE(task, root_entry);
 		task_loop.root_count--;
@@ -374,71 +363,6 @@ task_run_defers(struct task *task)
 	}
 }
 
-/* Children */
-
-static struct task_child *
-task_find_child(int64_t id)
-{
-	struct task_child *child;
-
-	LIST_FOREACH (child, &task_running->children, entry)
-		if (child->id == id)
-			return child;
-	return NULL;
-}
-
-static void
-task_forget_child(struct task_child *child)
-{
-	LIST_REMOVE(child, entry);
-	free(child);
-}
-
-static int
-task_wait_child(int64_t deadline, const char *waits_for)
-{
-	int status;
-
-	task_running->awaiting = 1;
-	status = task_wait(deadline, waits_for);
-	task_running->awaiting = 0;
-	return status;
-}
-
-/* Waits for the end of a child, come what may. */
-static void
-task_outlive(struct task_child *child, const char *waits_for)
-{
-	task_running->awaiting = 1;
-	while (child->task != NULL)
-		task_wait_shielded(waits_for);
-	task_running->awaiting = 0;
-}
-
-/* At the end of a function: its children end before it does. */
-static void
-task_end_children(struct task *task)
-{
-	struct task_child *child;
-	int running = 0;
-
-	LIST_FOREACH (child, &task->children, entry)
-		if (child->task != NULL) {
-			task_cancel(child->task);
-			running = 1;
-		}
-	if (running && !task->cancelled) {
-		log_write(BEVHOST_LOG_WARNING, instance_name(task->instance),
-		    "a task returned while its children ran: they are "
-		    "cancelled");
-		task->result = -ECHILD;
-	}
-	while ((child = LIST_FIRST(&task->children)) != NULL) {
-		task_outlive(child, "the end of children");
-		task_forget_child(child);
-	}
-}
-
 static void
 task_main(void *data)
 {
@@ -450,7 +374,7 @@ task_main(void *data)
 	task->ended = 1;
 }
 
-static struct task *
+struct task *
 task_make(size_t stack_size, size_t data_size)
 {
 	struct coro *coro;
@@ -499,182 +423,6 @@ bevhost_task_start(
 		return -errno;
 	task_wake(task, 0);
 	return 0;
-}
-
-int64_t
-bevhost_task_spawn(int (*fn)(void *arg), void *arg)
-{
-	struct task_child *child;
-	struct task *task;
-	int status = task_check();
-
-	if (status < 0)
-		return status;
-	child = calloc(1, sizeof(*child));
-	if (child == NULL)
-		return -ENOMEM;
-	task = task_make(coro_stack_size(task_running->coro), 0);
-	if (task == NULL) {
-		status = -errno;
-		free(child);
-		return status;
-	}
-	task->fn = fn;
-	task->arg = arg;
-	task->parent = task_running;
-	task->instance = task_running->instance;
-	task->conn = task_running->conn;
-	task->child = child;
-	child->task = task;
-	child->id = task->id;
-	LIST_INSERT_HEAD(&task_running->children, child, entry);
-	task_wake(task, 0);
-	return task->id;
-}
-
-/* Cancels these children, waits for them and forgets them: what they work on
-   may be in the frame of the function that calls. */
-static void
-task_end_named(const int64_t *ids, size_t count)
-{
-	struct task_child *child;
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		bevhost_task_cancel(ids[i]);
-	for (i = 0; i < count; i++) {
-		child = task_find_child(ids[i]);
-		if (child == NULL)
-			continue; /* it was named twice */
-		task_outlive(child, "the end of children");
-		task_forget_child(child);
-	}
-}
-
-int
-bevhost_task_await(int64_t id, int *result, int64_t deadline)
-{
-	struct task_child *child;
-	int status;
-
-	if (task_running == NULL)
-		return -EPERM;
-	if (id == task_running->id)
-		return -EDEADLK;
-	child = task_find_child(id);
-	if (child == NULL)
-		return -ECHILD;
-	while (child->task != NULL) {
-		status = task_wait_child(deadline, "a child");
-		if (status == -ECANCELED)
-			task_end_named(&id, 1);
-		if (status < 0)
-			return status;
-	}
-	if (result != NULL)
-		*result = child->result;
-	task_forget_child(child);
-	return 0;
-}
-
-int
-bevhost_task_cancel(int64_t id)
-{
-	struct task_child *child;
-
-	if (task_running == NULL)
-		return -EPERM;
-	child = task_find_child(id);
-	if (child == NULL)
-		return -ECHILD;
-	if (child->task != NULL)
-		task_cancel(child->task);
-	return 0;
-}
-
-/* Until all have ended; none is forgotten. */
-static int
-task_wait_all(const int64_t *ids, size_t count, int64_t deadline)
-{
-	struct task_child *child;
-	size_t i;
-	int status;
-
-	for (i = 0; i < count; i++) {
-		if (ids[i] == task_running->id)
-			return -EDEADLK;
-		child = task_find_child(ids[i]);
-		if (child == NULL)
-			return -ECHILD;
-		while (child->task != NULL) {
-			status = task_wait_child(deadline, "children");
-			if (status < 0)
-				return status;
-		}
-	}
-	return 0;
-}
-
-int
-bevhost_task_gather(
-    const int64_t *ids, size_t count, int *results, int64_t deadline)
-{
-	struct task_child *child;
-	size_t i;
-	int status;
-
-	if (task_running == NULL)
-		return -EPERM;
-	status = task_wait_all(ids, count, deadline);
-	for (i = 0; status == 0 && results != NULL && i < count; i++) {
-		child = task_find_child(ids[i]);
-		results[i] = child->result;
-	}
-	if (status != -ETIMEDOUT)
-		task_end_named(ids, count);
-	return status;
-}
-
-/* The index of one that has ended, -EAGAIN when none has, or why not. */
-static int
-task_find_ended(const int64_t *ids, size_t count)
-{
-	struct task_child *child;
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (ids[i] == task_running->id)
-			return -EDEADLK;
-		child = task_find_child(ids[i]);
-		if (child == NULL)
-			return -ECHILD;
-		if (child->task == NULL)
-			return (int)i;
-	}
-	return count > 0 ? -EAGAIN : -EINVAL;
-}
-
-int
-bevhost_task_race(
-    const int64_t *ids, size_t count, int *result, int64_t deadline)
-{
-	int winner, status;
-
-	if (task_running == NULL)
-		return -EPERM;
-	while ((winner = task_find_ended(ids, count)) == -EAGAIN) {
-		status = task_wait_child(deadline, "the first of its children");
-		if (status == -ETIMEDOUT)
-			return status;
-		if (status < 0) {
-			winner = status;
-			break;
-		}
-	}
-	if (winner >= 0 && result != NULL)
-		*result = task_find_child(ids[winner])->result;
-	task_end_named(ids, count);
-	return winner;
 }
 
 /* The loop */

@@ -85,4 +85,10 @@ void task_cancel(struct task *task);
 struct task_defer *task_defer(void (*fn)(void *arg), void *arg);
 void task_undefer(struct task_defer *defer);
 
+/* Between the two files of tasks: one that is made and has no parent yet; the
+   end of one that has; the end of a function, whose children end before. */
+struct task *task_make(size_t stack_size, size_t data_size) BEVHOST_MUST_CHECK;
+void task_child_ended(struct task *task);
+void task_end_children(struct task *task);
+
 #endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Does a loaded plugin fit this host? What does not is said with the
+ * difference.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bevhost/generator.h>
+
+#include "coro.h"
+#include "plugin.h"
+
+/* The fields of API 1 that a shorter struct must at least have. */
+#define PLUGIN_STRUCT_MIN offsetof(struct bevhost_plugin, version)
+#define PLUGIN_STRUCT_MAX 65536u
+#define PLUGIN_FRAME_MAX  (16u << 20)
+
+/* Is everything from the known size to theirs zero? */
+static int
+plugin_tail_is_zero(const void *theirs, size_t known, size_t size)
+{
+	const char *bytes = theirs;
+
+	for (; known < size; known++)
+		if (bytes[known] != 0)
+			return 0;
+	return 1;
+}
+
+/* The numbers that BEVHOST_PLUGIN filled in. */
+int
+plugin_check_abi(const struct bevhost_plugin *theirs, char *why, size_t size)
+{
+	uint32_t libevent = theirs->libevent_version;
+	uint32_t ours = event_get_version_number();
+
+	if (theirs->api_version != BEVHOST_API_VERSION)
+		snprintf(why, size,
+		    "is written for API %u, and this host has "
+		    "API %u",
+		    theirs->api_version, BEVHOST_API_VERSION);
+	else if (libevent >> 16 != ours >> 16)
+		snprintf(why, size,
+		    "is compiled for libevent %u.%u, and this "
+		    "host runs libevent %s",
+		    libevent >> 24, libevent >> 16 & 255, event_get_version());
+	else if (theirs->struct_size < PLUGIN_STRUCT_MIN ||
+		 theirs->struct_size > PLUGIN_STRUCT_MAX)
+		snprintf(why, size,
+		    "has a struct bevhost_plugin of %u bytes, "
+		    "which makes no sense",
+		    theirs->struct_size);
+	else if (!plugin_tail_is_zero(
+		     theirs, sizeof(*theirs), theirs->struct_size))
+		snprintf(why, size,
+		    "uses fields of struct bevhost_plugin that "
+		    "this host does not know (%u bytes, known "
+		    "are %zu): it needs a later bevhost",
+		    theirs->struct_size, sizeof(*theirs));
+	else
+		return 0;
+	return -1;
+}
+
+static int
+plugin_check_name(const char *name)
+{
+	size_t len = name ? strlen(name) : 0;
+
+	return len > 0 && len < 64 && name[0] != '-' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+/* Exactly one model, with what belongs to it. */
+static int
+plugin_check_model(const struct bevhost_plugin *def, char *why, size_t size)
+{
+	int callbacks =
+	    def->read != NULL || def->write != NULL || def->event != NULL;
+	int models = callbacks + (def->generate != NULL) + (def->run != NULL);
+
+	if (models == 0)
+		snprintf(why, size,
+		    "has no handler: one of .read, .write and .event, or "
+		    ".generate, or .run must be set");
+	else if (models > 1)
+		snprintf(why, size,
+		    "has more than one model: .read, .write and .event, or "
+		    ".generate, or .run may be set");
+	else if (!callbacks && (def->open != NULL || def->state_size != 0))
+		snprintf(why, size,
+		    "sets .open or .state_size, which belong to callbacks");
+	else if (def->generate != NULL &&
+		 (def->frame_size < sizeof(struct bevhost_generator) ||
+		     def->frame_size > PLUGIN_FRAME_MAX))
+		snprintf(why, size,
+		    "has a .frame_size of %zu: a frame begins with a struct "
+		    "bevhost_generator of %zu bytes",
+		    def->frame_size, sizeof(struct bevhost_generator));
+	else if (def->stack_size != 0 && (def->stack_size < CORO_STACK_MIN ||
+					     def->stack_size > CORO_STACK_MAX))
+		snprintf(why, size,
+		    "has a .stack_size of %zu: it may be 16k to 64M",
+		    def->stack_size);
+	else
+		return 0;
+	return -1;
+}
+
+int
+plugin_check_def(const struct bevhost_plugin *def, char *why, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(def->reserved) / sizeof(def->reserved[0]); i++)
+		if (def->reserved[i] != NULL) {
+			snprintf(why, size,
+			    "sets reserved[%zu], which this host does not "
+			    "know: it needs a later bevhost",
+			    i);
+			return -1;
+		}
+	if (!plugin_check_name(def->name)) {
+		snprintf(why, size,
+		    "has no proper name: .name is lower case, digits and '-', "
+		    "at most 63");
+		return -1;
+	}
+	return plugin_check_model(def, why, size);
+}
+
+/* Copies the parameters, whatever the size of theirs, to an array of ours. */
+int
+plugin_take_params(struct plugin *plugin, const struct bevhost_plugin *theirs,
+    char *why, size_t size)
+{
+	const char *entry = (const void *)plugin->def.params;
+	size_t count = 0, i, stride = theirs->param_size;
+	size_t known = sizeof(struct bevhost_param);
+
+	if (entry == NULL)
+		return 0;
+	if (stride < sizeof(char *) || stride > PLUGIN_STRUCT_MAX ||
+	    stride % sizeof(char *) != 0) {
+		snprintf(why, size,
+		    "has a struct bevhost_param of %zu bytes, "
+		    "which makes no sense",
+		    stride);
+		return -1;
+	}
+	while (((const struct bevhost_param *)(const void *)(entry +
+							     count * stride))
+		   ->name != NULL)
+		count++;
+	plugin->params = calloc(count + 1, known);
+	if (plugin->params == NULL) {
+		snprintf(why, size, "cannot be loaded: out of memory");
+		return -1;
+	}
+	for (i = 0; i < count; i++, entry += stride) {
+		memcpy(
+		    &plugin->params[i], entry, stride < known ? stride : known);
+		if (!plugin_tail_is_zero(entry, known, stride)) {
+			snprintf(why, size,
+			    "uses fields of struct "
+			    "bevhost_param that this host does "
+			    "not know: it needs a later "
+			    "bevhost");
+			return -1;
+		}
+	}
+	plugin->def.params = plugin->params;
+	return 0;
+}
