@@ -123,6 +123,7 @@ generator_step(struct bevhost_generator *generator,
     struct bevhost_timer **timer, bevhost_timer_cb on_timer)
 {
 	int steps = 0, why;
+	unsigned op;
 
 	while ((why = generator_why(generator)) >= 0) {
 		if (steps++ == GENERATOR_STEPS) {
@@ -134,13 +135,14 @@ generator_step(struct bevhost_generator *generator,
 		}
 		generator_stop_timer(generator, *timer);
 		generator->why = (unsigned char)why;
-		generator->op = (unsigned char)function(generator);
-		if (generator->op > BEVHOST_OP_SLEEP) {
+		op = (unsigned)function(generator);
+		if (op > BEVHOST_OP_SLEEP) {
 			bevhost_conn_log(generator->conn, BEVHOST_LOG_ERROR,
 			    "the generator yielded %u, which is no operation",
-			    generator->op);
-			generator->op = BEVHOST_OP_DONE;
+			    op);
+			op = BEVHOST_OP_DONE;
 		}
+		generator->op = (unsigned char)op;
 		if (generator->op == BEVHOST_OP_DONE ||
 		    bevhost_conn_is_closing(generator->conn))
 			return 0;

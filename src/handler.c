@@ -149,6 +149,11 @@ handler_closing(struct handler *handler)
 		return;
 	stream->gone = 1;
 	task_cancel(handler->model.task);
+	/* Children that wait for bytes, while it waits for something else. */
+	if (stream->reader != NULL)
+		task_wake(stream->reader, 0);
+	if (stream->writer != NULL)
+		task_wake(stream->writer, 0);
 }
 
 /* All models */
@@ -238,6 +243,9 @@ handler_event(struct handler *handler, struct bufferevent *bev, short what)
 		return 1;
 	}
 	if (handler->event == NULL)
+		return 0;
+	/* No wait asked for it: it closes, as it does without an event. */
+	if (handler_def(handler)->run != NULL && (what & BEV_EVENT_TIMEOUT))
 		return 0;
 	before = instance_enter(handler->instance);
 	handler->event(bev, what, handler->state);

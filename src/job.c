@@ -76,7 +76,6 @@ job_thread(void *arg)
 		if (pool.stop)
 			break;
 		job = job_queue_take(&pool.waiting);
-		job->taken = 1;
 		pthread_mutex_unlock(&pool.lock);
 		job->result = job->fn(job->arg);
 		pthread_mutex_lock(&pool.lock);
@@ -137,12 +136,30 @@ job_submit(struct job *job)
 			status = job_start_thread();
 	if (pool.thread_count > 0) {
 		status = 0;
-		job->taken = 0;
 		job_queue_put(&pool.waiting, job);
 		pthread_cond_signal(&pool.more);
 	}
 	pthread_mutex_unlock(&pool.lock);
 	return status;
+}
+
+int
+job_withdraw(struct job *job)
+{
+	struct job **link;
+
+	pthread_mutex_lock(&pool.lock);
+	for (link = &pool.waiting.first; *link != NULL && *link != job;)
+		link = &(*link)->next;
+	if (*link == NULL) {
+		pthread_mutex_unlock(&pool.lock);
+		return 0;
+	}
+	*link = job->next;
+	if (*link == NULL)
+		pool.waiting.last = link;
+	pthread_mutex_unlock(&pool.lock);
+	return 1;
 }
 
 int

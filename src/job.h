@@ -13,7 +13,6 @@ struct job {
 	int (*fn)(void *arg);
 	void *arg;
 	int result;
-	int taken;			 /* a thread runs it, or has */
 	void (*on_end)(struct job *job); /* on the loop */
 	void *owner;
 	struct job *next;
@@ -26,5 +25,9 @@ void job_pool_clear(void);
 
 /* The caller keeps job until on_end. Returns 0 or a negative errno. */
 int job_submit(struct job *job) BEVHOST_MUST_CHECK;
+
+/* 1 when no thread had taken it: then it never runs, and on_end is not called.
+   Else 0. */
+int job_withdraw(struct job *job) BEVHOST_MUST_CHECK;
 
 #endif

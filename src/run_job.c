@@ -40,6 +40,11 @@ bevhost_run_job(int (*fn)(void *arg), void *arg, int *result)
 	status = job_submit(&run.job);
 	if (status < 0)
 		return status;
+	while (!run.ended && status == 0)
+		status = task_wait(-1, "a job");
+	/* One that no thread has taken yet need not be waited for. */
+	if (!run.ended && job_withdraw(&run.job))
+		return status;
 	while (!run.ended)
 		task_wait_shielded("a job");
 	if (result != NULL)

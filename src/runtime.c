@@ -46,6 +46,7 @@ runtime_prepare_stacks(void)
 void
 runtime_drain(void)
 {
+	stream_loop_drain();
 	task_loop_cancel();
 }
 

@@ -39,6 +39,8 @@ int stream_loop_init(struct event_base *base, void (*on_gone)(void *arg),
     void *arg) BEVHOST_MUST_CHECK;
 /* Closes what is still closing, at once. */
 void stream_loop_cut(void);
+/* The host stops: peers that do not close get less patience. */
+void stream_loop_drain(void);
 size_t stream_loop_count(void);
 void stream_loop_clear(void);
 

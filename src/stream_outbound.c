@@ -212,6 +212,12 @@ stream_loop_cut(void)
 			flow_close(&outbound->flow, BEVHOST_CLOSE_NOW);
 }
 
+void
+stream_loop_drain(void)
+{
+	flow_loop_drain(&stream_loop.flows);
+}
+
 size_t
 stream_loop_count(void)
 {

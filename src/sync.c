@@ -14,6 +14,7 @@
 struct sync_waiter {
 	TAILQ_ENTRY(sync_waiter) entry;
 	struct task *task;
+	int off; /* the list: who woke it may free that */
 };
 
 TAILQ_HEAD(sync_waiters, sync_waiter);
@@ -39,8 +40,17 @@ sync_wait(struct sync_waiters *waiters, int64_t deadline, const char *what)
 		return status;
 	TAILQ_INSERT_TAIL(waiters, &waiter, entry);
 	status = task_wait(deadline, what);
-	TAILQ_REMOVE(waiters, &waiter, entry);
+	if (!waiter.off)
+		TAILQ_REMOVE(waiters, &waiter, entry);
 	return status;
+}
+
+static void
+sync_wake(struct sync_waiters *waiters, struct sync_waiter *waiter)
+{
+	TAILQ_REMOVE(waiters, waiter, entry);
+	waiter->off = 1;
+	task_wake(waiter->task, 0);
 }
 
 /* The first that sleeps: one that is awake already has its chance. */
@@ -51,7 +61,7 @@ sync_wake_one(struct sync_waiters *waiters)
 
 	TAILQ_FOREACH (waiter, waiters, entry)
 		if (waiter->task->waiting) {
-			task_wake(waiter->task, 0);
+			sync_wake(waiters, waiter);
 			return;
 		}
 }
@@ -78,8 +88,8 @@ bevhost_event_set(struct bevhost_event *event)
 	struct sync_waiter *waiter;
 
 	event->set = 1;
-	TAILQ_FOREACH (waiter, &event->waiters, entry)
-		task_wake(waiter->task, 0);
+	while ((waiter = TAILQ_FIRST(&event->waiters)) != NULL)
+		sync_wake(&event->waiters, waiter);
 }
 
 void

@@ -39,6 +39,7 @@ static struct {
 	LIST_HEAD(, task) roots;
 	size_t root_count, stack_size;
 	int64_t last_id;
+	int stopping; /* tasks that start now are cancelled */
 	void (*on_root_end)(void *arg);
 	void *arg;
 } task_loop;
@@ -58,7 +59,11 @@ bevhost_now_ms(void)
 int64_t
 bevhost_after_ms(int64_t ms)
 {
-	return bevhost_now_ms() + (ms > 0 ? ms : 0);
+	int64_t now = bevhost_now_ms();
+
+	if (ms < 0)
+		ms = 0;
+	return ms > INT64_MAX - now ? INT64_MAX : now + ms;
 }
 
 struct task *
@@ -369,8 +374,11 @@ task_main(void *data)
 	struct task *task = data;
 
 	task->result = task->fn(task->arg);
-	task_end_children(task);
-	task_run_defers(task);
+	/* What is deferred may spawn, and a child ends before its parent. */
+	do {
+		task_end_children(task);
+		task_run_defers(task);
+	} while (!LIST_EMPTY(&task->children));
 	task->ended = 1;
 }
 
@@ -421,6 +429,7 @@ bevhost_task_start(
 
 	if (task == NULL)
 		return -errno;
+	task->cancelled = task_loop.stopping != 0;
 	task_wake(task, 0);
 	return 0;
 }
@@ -447,6 +456,7 @@ task_loop_cancel(void)
 {
 	struct task *task;
 
+	task_loop.stopping = 1;
 	LIST_FOREACH (task, &task_loop.roots, root_entry)
 		if (task->conn == NULL)
 			task_cancel(task);

@@ -196,9 +196,11 @@ task_wait_all(const int64_t *ids, size_t count, int64_t deadline)
 	for (i = 0; i < count; i++) {
 		if (ids[i] == task_current()->id)
 			return -EDEADLK;
-		child = task_find_child(ids[i]);
-		if (child == NULL)
+		if (task_find_child(ids[i]) == NULL)
 			return -ECHILD;
+	}
+	for (i = 0; i < count; i++) {
+		child = task_find_child(ids[i]);
 		while (child->task != NULL) {
 			status = task_wait_child(deadline, "children");
 			if (status < 0)

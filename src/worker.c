@@ -132,8 +132,9 @@ worker_on_deadline(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	log_write(BEVHOST_LOG_WARNING, NULL,
-	    "%zu connections did not finish in %d s: closing them",
-	    conns_count(worker->conns), WORKER_DRAIN_MS / 1000);
+	    "%zu connections and %zu tasks did not finish in %d s: closing "
+	    "them",
+	    conns_count(worker->conns), runtime_left(), WORKER_DRAIN_MS / 1000);
 	worker_stop(worker);
 }
 
