@@ -166,6 +166,44 @@ class Tasks(Commands):
         first = self.stats()["background"]
         wait_for(lambda: self.stats()["background"] > first, "its steps")
 
+    def test_a_child_of_what_is_deferred_ends_first_too(self):
+        self.assertEqual(self.ask("defer-spawn"),
+                         f"deferred={-errno.ECHILD}")
+        self.wait_quiet()
+
+    def test_an_event_may_be_freed_when_it_was_set(self):
+        self.assertEqual(self.ask("event-free"), "event=0")
+
+    def test_a_socket_timeout_closes(self):
+        connection = self.connect()
+        connection.sendall(b"socket-timeout\n")
+        receive_all(connection)
+        self.server.wait_log("closed: timeout")
+
+    def test_a_job_that_no_thread_has_taken_is_not_waited_for(self):
+        with Server(plugin("tasks"), options=(
+                "-v", "--job-threads=1")) as server:
+            with server.connect() as first, server.connect() as second:
+                first.sendall(b"long-job 1500\n")
+                end = time.monotonic() + 0.2
+                wait_for(lambda: time.monotonic() > end, "the moment")
+                second.sendall(b"long-job 1500\n")
+                end = time.monotonic() + 0.2
+                wait_for(lambda: time.monotonic() > end, "the moment")
+                start = time.monotonic()
+                reset(second)
+                # Left are the first and the one that asks.
+                wait_for(lambda: "running=2" in self.stats_of(server),
+                         "the second's end")
+                self.assertLess(time.monotonic() - start, 1)
+                self.assertEqual(first.makefile().readline(), "job=7\n")
+            self.assertEqual(server.stop(), 0)
+
+    def stats_of(self, server):
+        with server.connect() as connection:
+            connection.sendall(b"stats\n")
+            return connection.makefile().readline()
+
     def test_jobs_in_parallel(self):
         connections = [self.connect() for _ in range(30)]
         for connection in connections:

@@ -347,6 +347,62 @@ tasks_unborn(struct tasks *self, char *out, size_t size)
 	snprintf(out, size, "race=%d", bevhost_task_race(ids, 2, NULL, -1));
 }
 
+/* What is deferred starts a child, which ends before its parent all the
+   same. */
+static void
+tasks_on_end_spawn(void *arg)
+{
+	bevhost_task_spawn(tasks_sleep, arg);
+}
+
+static int
+tasks_defer_spawn(void *arg)
+{
+	struct tasks_child *child = arg;
+
+	child->ms = -1;
+	return bevhost_task_defer(tasks_on_end_spawn, child);
+}
+
+static int
+tasks_event_wait(void *arg)
+{
+	return bevhost_event_wait(((struct tasks_child *)arg)->event, -1);
+}
+
+/* Set and freed at once: who waited does not touch it again. */
+static void
+tasks_event_free(char *out, size_t size)
+{
+	struct tasks_child child = { .event = bevhost_event_new() };
+	int64_t id = bevhost_task_spawn(tasks_event_wait, &child);
+	int result = -1;
+
+	bevhost_task_yield();
+	bevhost_event_set(child.event);
+	bevhost_event_free(child.event);
+	bevhost_task_await(id, &result, -1);
+	snprintf(out, size, "event=%d", result);
+}
+
+static int
+tasks_long_pause(void *arg)
+{
+	usleep(*(useconds_t *)arg * 1000);
+	return 7;
+}
+
+/* A socket timeout is no deadline of a wait: it closes. */
+static void
+tasks_socket_timeout(struct bevhost_stream *stream)
+{
+	struct timeval timeout = { .tv_usec = 50 * 1000 };
+	char byte;
+
+	bufferevent_set_timeouts(bevhost_stream_bev(stream), &timeout, NULL);
+	bevhost_stream_read(stream, &byte, 1, -1);
+}
+
 static void
 tasks_do(struct bevhost_stream *stream, struct tasks *self, char *line,
     char *out, size_t size)
@@ -396,6 +452,19 @@ tasks_do(struct bevhost_stream *stream, struct tasks *self, char *line,
 		snprintf(out, size, "job=%d", result);
 	} else if (strcmp(line, "connect") == 0) {
 		tasks_connect(rest, out, size);
+	} else if (strcmp(line, "defer-spawn") == 0) {
+		id = bevhost_task_spawn(tasks_defer_spawn, &child);
+		bevhost_task_await(id, &result, -1);
+		snprintf(out, size, "deferred=%d", result);
+	} else if (strcmp(line, "event-free") == 0) {
+		tasks_event_free(out, size);
+	} else if (strcmp(line, "long-job") == 0) {
+		useconds_t ms = (useconds_t)atoi(rest);
+
+		bevhost_run_job(tasks_long_pause, &ms, &result);
+		snprintf(out, size, "job=%d", result);
+	} else if (strcmp(line, "socket-timeout") == 0) {
+		tasks_socket_timeout(stream);
 	} else if (strcmp(line, "gather") == 0) {
 		tasks_gather(self, out, size);
 	} else if (strcmp(line, "unborn") == 0) {
