@@ -73,6 +73,9 @@ bevhost_conn_set_callbacks(struct bevhost_conn *conn, bufferevent_data_cb read,
 	conn->handler.read = read;
 	conn->handler.write = write;
 	conn->handler.event = event;
+	if (!conn_is_closing(conn))
+		flow_set_heard(
+		    &conn->flow, handler_hears_writes(&conn->handler));
 }
 
 void

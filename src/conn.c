@@ -299,6 +299,7 @@ conn_open(struct bevhost_conn *conn)
 		conn_refuse(conn, BEVHOST_REASON_OVERLOAD);
 		return;
 	}
+	flow_set_heard(&conn->flow, handler_hears_writes(&conn->handler));
 	conn_set_state(conn, CONN_OPEN);
 	conn_say(conn, BEVHOST_LOG_DEBUG, "accepted", "");
 	if (bufferevent_enable(conn->flow.bev, EV_READ) < 0)

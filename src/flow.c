@@ -141,21 +141,52 @@ flow_watch(struct flow *flow)
 static int
 flow_was_enabled(const struct flow *flow)
 {
-	return !flow->watched &&
+	return !flow->watched && !flow->plain &&
 	       event_pending(&flow->bev->ev_write, EV_WRITE, NULL);
 }
 
-/* Writes what libevent wants to write, and watches for the rest. */
+/*
+ * Without libevent's write callback, which would take its event off and call
+ * ours. At rest that event stays added, which costs nothing.
+ */
+static void
+flow_write_plain(struct flow *flow)
+{
+	struct evbuffer *output = flow_output(flow);
+
+	evbuffer_unfreeze(output, 1);
+	evbuffer_write_atmost(output, flow->fd,
+	    (ev_ssize_t)bufferevent_get_max_single_write(flow->bev));
+	evbuffer_freeze(output, 1);
+}
+
+/* Writes what is to be written, and watches for the rest: errors too are
+   libevent's to report. */
 void
 flow_flush(struct flow *flow)
 {
 	if (flow->watched || (flow_owed(flow) == 0 && !flow_was_enabled(flow)))
 		return;
 	errno = 0;
-	if (flow->bev->enabled & EV_WRITE)
+	if (!(flow->bev->enabled & EV_WRITE))
+		;
+	else if (flow->plain)
+		flow_write_plain(flow);
+	else
 		flow_libevent_write(flow->fd, EV_WRITE, flow->bev);
 	if (!flow->dead && flow_owed(flow) > 0)
 		flow_watch(flow);
+}
+
+void
+flow_set_heard(struct flow *flow, int heard)
+{
+	if (flow->plain == !heard)
+		return;
+	flow->plain = !heard;
+	/* What is added from now on tells that writing was enabled. */
+	if (heard && !flow->watched && flow_owed(flow) == 0)
+		event_del(&flow->bev->ev_write);
 }
 
 void
@@ -358,6 +389,23 @@ flow_is_held(struct flow *flow, const struct evbuffer *input)
 	return 0;
 }
 
+/*
+ * As bufferevent_trigger() does, which also takes a reference: here nothing
+ * is freed before the turn.
+ */
+static void
+flow_call_read(struct flow *flow, const struct evbuffer *input)
+{
+	struct bufferevent *bev = flow->bev;
+
+	flow->reading = 1;
+	if (bev->wm_read.high != 0)
+		bufferevent_trigger(bev, EV_READ, 0);
+	else if (evbuffer_get_length(input) >= bev->wm_read.low)
+		bev->readcb(bev, bev->cbarg);
+	flow->reading = 0;
+}
+
 static void
 flow_on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -378,9 +426,7 @@ flow_on_readable(evutil_socket_t fd, short what, void *arg)
 	evbuffer_freeze(input, 0);
 	if (len > 0) {
 		flow->large = len >= FLOW_READ_LARGE;
-		flow->reading = 1;
-		bufferevent_trigger(flow->bev, EV_READ, 0);
-		flow->reading = 0;
+		flow_call_read(flow, input);
 		if (!flow->closing)
 			flow_flush(flow);
 		flow_check_input(flow, input);

@@ -42,6 +42,7 @@ struct flow {
 	int fd;
 	unsigned listed : 1;	  /* the turn will look at it */
 	unsigned reading : 1;	  /* in its read callback: flushed after it */
+	unsigned plain : 1;	  /* nobody hears of what was written */
 	unsigned watched : 1;	  /* epoll tells when it can be written */
 	unsigned large : 1;	  /* the last read was: read in place */
 	unsigned paused : 2;	  /* why reading waits: FLOW_PAUSED_* */
@@ -72,6 +73,9 @@ void flow_loop_drain(struct flow_loop *loop);
  */
 int flow_init(struct flow *flow, struct flow_loop *loop,
     struct bufferevent *bev) BEVHOST_MUST_CHECK;
+
+/* Is there anybody for the write callback? There is, unless told otherwise. */
+void flow_set_heard(struct flow *flow, int heard);
 
 /* 0 turns back-pressure off. */
 void flow_set_write_watermark(struct flow *flow, size_t bytes);

@@ -126,6 +126,7 @@ flow_close(struct flow *flow, enum bevhost_close how)
 		return;
 	if (!flow->closing) {
 		flow->closing = 1;
+		flow_set_heard(flow, 1);
 		bufferevent_setwatermark(flow->bev, EV_READ | EV_WRITE, 0, 0);
 		bufferevent_set_timeouts(flow->bev, NULL, NULL);
 		evbuffer_freeze(flow->bev->output, 0);

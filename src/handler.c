@@ -159,6 +159,12 @@ handler_closing(struct handler *handler)
 /* All models */
 
 int
+handler_hears_writes(const struct handler *handler)
+{
+	return handler->write != NULL || handler_def(handler)->generate != NULL;
+}
+
+int
 handler_admit(const struct handler *handler, const struct bevhost_conn *conn)
 {
 	const struct bevhost_plugin *def = handler_def(handler);

@@ -33,6 +33,9 @@ void handler_set_host(const struct handler_host *host);
 void
 handler_init(struct handler *handler, const struct bevhost_instance *instance);
 
+/* 1 when something is done with the write callback. */
+int handler_hears_writes(const struct handler *handler);
+
 /* 1 takes the connection. */
 int
 handler_admit(const struct handler *handler, const struct bevhost_conn *conn);
