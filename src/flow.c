@@ -16,8 +16,9 @@
  * callback answers is written when it returns, while the socket is still in
  * the processor's cache; what others write, at the end of the turn, when all
  * callbacks that wait have run and their writes have come together. In both
- * cases libevent's own write callback does it. Only for what the socket did
- * not take does the event get its descriptor, and is libevent's own again.
+ * cases libevent's own write callback does it, or, when nobody is there for
+ * ours, evbuffer_write alone. Only for what the socket did not take does the
+ * event get its descriptor, and is libevent's own again.
  */
 #include "flow.h"
 
