@@ -290,6 +290,8 @@ conn_make_bev(struct bevhost_conn *conn)
 static void
 conn_open(struct bevhost_conn *conn)
 {
+	int status;
+
 	handler_init(&conn->handler, conn->handler.instance);
 	if (!handler_admit(&conn->handler, conn)) {
 		conn_refuse(conn, BEVHOST_REASON_REFUSED);
@@ -302,14 +304,15 @@ conn_open(struct bevhost_conn *conn)
 	flow_set_heard(&conn->flow, handler_hears_writes(&conn->handler));
 	conn_set_state(conn, CONN_OPEN);
 	conn_say(conn, BEVHOST_LOG_DEBUG, "accepted", "");
-	if (bufferevent_enable(conn->flow.bev, EV_READ) < 0)
-		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_OVERLOAD);
-	else if (handler_open(&conn->handler, conn, conn->flow.bev) < 0)
-		conn_close(conn, BEVHOST_CLOSE_NOW,
-		    errno == ENOMEM || errno == EAGAIN ? BEVHOST_REASON_OVERLOAD
-						       : BEVHOST_REASON_ERROR);
-	else
+	status = bufferevent_enable(conn->flow.bev, EV_READ) < 0
+		     ? -ENOMEM
+		     : handler_open(&conn->handler, conn, conn->flow.bev);
+	if (status == 0)
 		conn->opened = 1;
+	else
+		conn_close(conn, BEVHOST_CLOSE_NOW,
+		    status == -ENOMEM ? BEVHOST_REASON_OVERLOAD
+				      : BEVHOST_REASON_ERROR);
 	flow_handler_ran(&conn->flow);
 }
 

@@ -89,7 +89,7 @@ handler_open_generator(
 	handler->state = generator_new(
 	    def->frame_size, conn, bev, handler->instance->self, handler);
 	if (handler->state == NULL)
-		return -1;
+		return -ENOMEM;
 	handler->generates = 1;
 	handler_run_generator(handler);
 	return 0;
@@ -131,7 +131,7 @@ handler_open_task(
 	    sizeof(struct bevhost_stream), handler_on_task_end);
 
 	if (task == NULL)
-		return -1;
+		return -ENOMEM;
 	handler->model.task = task;
 	handler->state = task_data(task);
 	stream_init(handler->state, bev, conn);
@@ -194,7 +194,7 @@ handler_open(
 	if (def->state_size != 0) {
 		handler->memory = calloc(1, def->state_size);
 		if (handler->memory == NULL)
-			return -1;
+			return -ENOMEM;
 		handler->state = handler->memory;
 	}
 	if (def->open != NULL) {
@@ -207,7 +207,7 @@ handler_open(
 		free(handler->memory);
 		handler->memory = NULL;
 	}
-	return status < 0 ? -1 : 0;
+	return status < 0 ? -ECANCELED : 0;
 }
 
 void

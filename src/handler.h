@@ -39,7 +39,8 @@ int handler_hears_writes(const struct handler *handler);
 /* 1 takes the connection. */
 int
 handler_admit(const struct handler *handler, const struct bevhost_conn *conn);
-/* 0, or -1 with errno: then handler_close() is not called. */
+/* 0, or -ENOMEM when there is no memory or stack, or -ECANCELED when the plugin
+   says no: then handler_close() is not called. */
 int handler_open(struct handler *handler, struct bevhost_conn *conn,
     struct bufferevent *bev) BEVHOST_MUST_CHECK;
 void handler_read(struct handler *handler, struct bufferevent *bev);

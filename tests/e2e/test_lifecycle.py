@@ -149,6 +149,14 @@ class Connection(unittest.TestCase):
         self.assertEqual(self.serve(talk, "fail=open", "act=open-close-flush"),
                          ["admit", "open"])
 
+    def test_open_fails_for_the_reason_error(self):
+        calls = Calls()
+        with Server(plugin("lifecycle"), "log=" + calls.name, "fail=open",
+                    options=("-v",)) as server:
+            with server.connect() as connection:
+                self.assertEqual(receive_all(connection), b"")
+            server.wait_log("closed: error")
+
     def test_closes_in_open(self):
         def talk(connection, _calls):
             self.assertEqual(receive_all(connection), b"")
