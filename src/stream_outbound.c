@@ -78,6 +78,8 @@ stream_on_closed(struct flow *flow)
 	struct stream_outbound *outbound = (struct stream_outbound *)flow;
 
 	outbound->closed = 1;
+	/* Whatever is still done with its bev, it is not listed again. */
+	flow->listed = 1;
 	stream_leave(&outbound->stream);
 }
 
