@@ -44,6 +44,12 @@ def wait_for(condition, what, patience=PATIENCE):
         time.sleep(0.005)
 
 
+def pause(seconds):
+    """For what gives no sign: that a chunk was read by itself, that nothing
+    comes. A test that pauses must pass when it is much longer or shorter."""
+    time.sleep(seconds)
+
+
 def run(*arguments, **options):
     """Runs bevhost to its end: (status, stdout, stderr)."""
     done = subprocess.run([*UNDER, BEVHOST, *arguments], timeout=PATIENCE,

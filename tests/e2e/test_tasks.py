@@ -84,8 +84,7 @@ class Waits(Commands):
         connection.sendall(b"waits\n")
         for _ in range(WAITS):
             connection.sendall(b"x")
-            end = time.monotonic() + 0.002
-            wait_for(lambda: time.monotonic() > end, "the moment")
+            harness.pause(0.002)
         self.assertEqual(connection.makefile().readline(), "waits=0\n")
 
     def test_reset_at_each(self):
@@ -93,8 +92,7 @@ class Waits(Commands):
             connection = self.connect()
             connection.sendall(b"waits\n" + b"x" * count)
             if count % 2:
-                end = time.monotonic() + 0.002
-                wait_for(lambda: time.monotonic() > end, "the moment")
+                harness.pause(0.002)
             reset(connection)
         self.wait_quiet()
 
@@ -185,11 +183,9 @@ class Tasks(Commands):
                 "-v", "--job-threads=1")) as server:
             with server.connect() as first, server.connect() as second:
                 first.sendall(b"long-job 1500\n")
-                end = time.monotonic() + 0.2
-                wait_for(lambda: time.monotonic() > end, "the moment")
+                harness.pause(0.2)
                 second.sendall(b"long-job 1500\n")
-                end = time.monotonic() + 0.2
-                wait_for(lambda: time.monotonic() > end, "the moment")
+                harness.pause(0.2)
                 start = time.monotonic()
                 reset(second)
                 # Left are the first and the one that asks.
@@ -223,8 +219,7 @@ class Streams(Commands):
     def test_read_exactly(self):
         connection = self.connect()
         connection.sendall(b"exactly 10\n01234")
-        end = time.monotonic() + 0.02
-        wait_for(lambda: time.monotonic() > end, "the moment")
+        harness.pause(0.02)
         connection.sendall(b"56789")
         self.assertEqual(connection.makefile().readline(),
                          "exactly=10 0123456789\n")
@@ -242,8 +237,7 @@ class Streams(Commands):
         connection.sendall(b"until\n")
         for chunk in (b"ab-", b"c-", b"-d"):
             connection.sendall(chunk)
-            end = time.monotonic() + 0.02
-            wait_for(lambda: time.monotonic() > end, "the moment")
+            harness.pause(0.02)
         connection.sendall(b"\n")
         self.assertEqual(connection.makefile().readline(),
                          "until=6 ab-c--\n")
