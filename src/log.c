@@ -15,6 +15,7 @@
 #define LOG_MAX 2048
 
 static enum bevhost_level log_level = BEVHOST_LOG_NOTICE;
+static const char *log_where;
 
 void
 log_set_level(enum bevhost_level level)
@@ -26,6 +27,12 @@ int
 log_enabled(enum bevhost_level level)
 {
 	return level <= log_level;
+}
+
+void
+log_set_where(const char *where)
+{
+	log_where = where;
 }
 
 /* Writes what stands for one byte, up to 4 characters. Returns how many. */
@@ -121,8 +128,9 @@ log_vwrite(enum bevhost_level level, const char *prefix, const char *format,
 
 	if (!log_enabled(level))
 		return;
-	len = snprintf(text, sizeof(text), "%s%s", prefix ? prefix : "",
-	    prefix ? ": " : "");
+	len = snprintf(text, sizeof(text), "%s%s%s%s",
+	    log_where ? log_where : "", log_where ? ": " : "",
+	    prefix ? prefix : "", prefix ? ": " : "");
 	if (len < 0 || (size_t)len >= sizeof(text))
 		len = 0;
 	errno = saved_errno;

@@ -21,6 +21,12 @@ void log_vwrite(enum bevhost_level level, const char *prefix,
     const char *format, va_list args) BEVHOST_PRINTF(3, 0);
 
 /*
+ * Whence comes what is being done, "FILE:LINE", or NULL: every line begins with
+ * it, after "bevhost: ", until it is set anew. It must live as long.
+ */
+void log_set_where(const char *where);
+
+/*
  * Copies bytes to buf as printable ASCII: \n, \t and the like, \xNN, and \\
  * for a backslash if `quote`. Never more than size (1 or more), always ended by
  * '\0', and

@@ -48,42 +48,56 @@ main_raise_limits(struct rlimit *before)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* A plugin with its parameters: an instance that is not ready yet. */
+/* The words of a handler; what is refused is named by its line in the file. */
 static int
-main_load(struct main_host *host, const struct options_group *group)
+main_configure(
+    struct bevhost_instance *instance, const struct settings_handler *handler)
 {
-	struct plugin *plugin = plugin_load(&host->dirs, group->plugin);
-	struct bevhost_instance *instance;
+	const struct settings_word *word = handler->words;
 	int i;
 
+	for (i = 0; i < handler->word_count; i++, word++) {
+		log_set_where(word->where);
+		if (instance_config(instance, word->key, word->value) < 0)
+			return EX_CONFIG;
+	}
+	return 0;
+}
+
+/* A plugin with its parameters: an instance that is not ready yet. */
+static int
+main_load(struct main_host *host, const struct settings_handler *handler)
+{
+	struct bevhost_instance *instance;
+	struct plugin *plugin;
+
+	log_set_where(handler->where);
+	plugin = plugin_load(&host->dirs, handler->plugin);
 	if (plugin == NULL)
 		return EX_CONFIG;
 	instance = &host->instances[host->instance_count++];
 	if (instance_init(instance, plugin) < 0)
 		return EX_CONFIG;
-	for (i = 0; i < group->word_count; i++)
-		if (instance_config(instance, group->words[i].key,
-			group->words[i].value) < 0)
-			return EX_CONFIG;
-	return 0;
+	return main_configure(instance, handler);
 }
 
 static int
-main_listen(struct main_host *host, const struct options_group *group,
+main_listen(struct main_host *host, const struct settings_handler *handler,
     struct bevhost_instance *instance)
 {
 	struct sock socks[16];
 	int i, j, count, room;
 
-	for (i = 0; i < group->address_count; i++) {
+	log_set_where(handler->where);
+	for (i = 0; i < handler->address_count; i++) {
 		room = MAIN_LISTENERS_MAX - host->listener_count;
 		if (room == 0) {
 			log_write(BEVHOST_LOG_ERROR, NULL,
 			    "more than %d listeners", MAIN_LISTENERS_MAX);
 			return EX_USAGE;
 		}
-		count = sock_open(&group->addresses[i].spec,
-		    group->addresses[i].text, socks, room < 16 ? room : 16);
+		count = sock_open(&handler->addresses[i].spec,
+		    handler->addresses[i].text, socks, room < 16 ? room : 16);
 		if (count < 0)
 			return -count;
 		for (j = 0; j < count; j++)
@@ -94,32 +108,43 @@ main_listen(struct main_host *host, const struct options_group *group,
 }
 
 static int
-main_prepare(struct main_host *host)
+main_prepare_all(struct main_host *host)
 {
-	const struct options *options = &host->options;
+	const struct settings *settings = &host->options.settings;
 	int i, status;
 
 	host->instances =
-	    calloc((size_t)options->group_count, sizeof(*host->instances));
+	    calloc((size_t)settings->handler_count, sizeof(*host->instances));
 	if (host->instances == NULL) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "%m");
 		return EX_OSERR;
 	}
-	for (i = 0; i < options->group_count; i++) {
-		status = main_load(host, &options->groups[i]);
+	for (i = 0; i < settings->handler_count; i++) {
+		status = main_load(host, &settings->handlers[i]);
 		if (status != 0)
 			return status;
 	}
-	for (i = 0; i < options->group_count; i++) {
-		status =
-		    main_listen(host, &options->groups[i], &host->instances[i]);
+	for (i = 0; i < settings->handler_count; i++) {
+		status = main_listen(
+		    host, &settings->handlers[i], &host->instances[i]);
 		if (status != 0)
 			return status;
 	}
-	for (i = 0; i < host->instance_count; i++)
+	for (i = 0; i < host->instance_count; i++) {
+		log_set_where(settings->handlers[i].where);
 		if (instance_ready(&host->instances[i]) < 0)
 			return EX_CONFIG;
+	}
 	return 0;
+}
+
+static int
+main_prepare(struct main_host *host)
+{
+	int status = main_prepare_all(host);
+
+	log_set_where(NULL);
+	return status;
 }
 
 static void
@@ -189,9 +214,9 @@ main_serve(struct main_host *host)
 {
 	const struct options *options = &host->options;
 	const struct worker_settings settings = {
-		.event_method = options->event_method,
-		.stack_size = (size_t)options->stack_size,
-		.job_threads = options->job_threads,
+		.event_method = options->settings.event_method,
+		.stack_size = (size_t)options->settings.stack_size,
+		.job_threads = (int)options->settings.job_threads,
 	};
 	int status = main_prepare(host);
 
@@ -244,15 +269,19 @@ main_act(struct main_host *host)
 		    BEVHOST_API_VERSION, event_get_version());
 		return 0;
 	}
-	if (options->action == OPTIONS_HELP && !options->help_plugin) {
+	if (options->action == OPTIONS_HELP && options->help_plugin == NULL) {
 		fputs(options_help, stdout);
 		return 0;
 	}
-	if (plugin_dirs_init(&host->dirs, options->plugin_dir) < 0)
+	if (options->action == OPTIONS_TEST ||
+	    options->action == OPTIONS_RELOAD ||
+	    options->action == OPTIONS_DUMP_CONFIG)
+		return EX_SOFTWARE;
+	if (plugin_dirs_init(&host->dirs, options->settings.plugin_dir) < 0)
 		return EX_CONFIG;
 	switch (options->action) {
 	case OPTIONS_HELP:
-		status = describe_help(&host->dirs, options->groups[0].plugin);
+		status = describe_help(&host->dirs, options->help_plugin);
 		break;
 	case OPTIONS_LIST_PLUGINS:
 		status = describe_list(&host->dirs);
@@ -288,10 +317,9 @@ main(int argc, char **argv)
 
 	if (main_open_standard() < 0)
 		return EX_OSERR;
-	if (options_parse(&host.options, argc, argv) < 0) {
-		status = EX_USAGE;
-	} else {
-		log_set_level(host.options.level);
+	status = -options_parse(&host.options, argc, argv);
+	if (status == 0) {
+		log_set_level((enum bevhost_level)host.options.settings.level);
 		status = main_act(&host);
 	}
 	plugin_dirs_clear(&host.dirs);

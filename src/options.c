@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command line. Words are taken in order, so that a group of -l belongs
- * to the PLUGIN that follows it; after the last PLUGIN, to that one.
+ * The command line. Words are taken in order, so that listeners belong to the
+ * PLUGIN that follows them; after the last PLUGIN, to that one. The file of -c
+ * comes first, wherever it stands: it is looked for in a round of its own.
  */
 #include "options.h"
 
-#include <ctype.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -13,102 +14,66 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
+#include "config_file.h"
 #include "log.h"
 #include "near.h"
+#include "options_words.h"
 #include "param.h"
 
-const char options_help[] =
-    "Usage: bevhost [OPTION]... [PLUGIN [KEY=VALUE]...]...\n"
-    "Serve TCP connections with a protocol plugin (greeting, unless named).\n"
-    "\n"
-    "Listeners (0.0.0.0:6000, unless given; those before a PLUGIN are its "
-    "own):\n"
-    "  -l, --listen=ADDRESS     HOST:PORT, :PORT, [V6]:PORT, unix:/PATH,\n"
-    "                           unix:@ABSTRACT or fd:N; may be repeated\n"
-    "  -p, --port=PORT          the same as --listen=0.0.0.0:PORT; port 0\n"
-    "                           takes a free one\n"
-    "\n"
-    "Plugins:\n"
-    "      --plugin-dir=DIR     look for plugins in DIR first\n"
-    "      --list-plugins       say which plugins there are\n"
-    "      --dump-plugin=NAME   say all about one, as key=value lines\n"
-    "  -h, --help [PLUGIN]      this text, or a plugin's parameters\n"
-    "\n"
-    "Running:\n"
-    "      --ready-fd=FD        write each bound address to FD when serving\n"
-    "      --run=COMMAND        serve while COMMAND runs, exit with its "
-    "status\n"
-    "      --event-method=NAME  epoll, poll or select\n"
-    "      --stack-size=SIZE    of tasks that their plugin gives none (64k)\n"
-    "      --job-threads=N      threads for blocking work (4)\n"
-    "      --no-master          one worker in the foreground\n"
-    "  -v, --verbose            say more; twice: much more\n"
-    "  -q, --quiet              say only what goes wrong\n"
-    "  -V, --version            print the version\n"
-    "\n"
-    "Signals: TERM, INT and HUP stop it when what is owed has been sent; a\n"
-    "second one stops it at once.\n"
-    "Exit status: 0 stopped, 64 usage, 68 unknown host, 69 address in use or\n"
-    "not to be had, 70 the loop failed, 71 no resources, 73 no file for a\n"
-    "socket, 74 output failed, 77 no permission, 78 plugin, its folder or a\n"
-    "parameter refused.\n"
-    "\n"
-    "Example: bevhost -l :7001 echo -l :7002 greeting text=Hi\n";
-
 enum {
-	OPT_PLUGIN_DIR = 256,
-	OPT_LIST_PLUGINS,
+	OPT_LIST_PLUGINS = 256,
 	OPT_DUMP_PLUGIN,
 	OPT_READY_FD,
+	OPT_RELOAD,
 	OPT_RUN,
-	OPT_EVENT_METHOD,
-	OPT_STACK_SIZE,
-	OPT_JOB_THREADS,
-	OPT_NO_MASTER
+	OPT_NO_MASTER,
+	OPT_SETTING /* and the number of the setting */
 };
 
-static const struct option options_long[] = {
+#define OPTIONS_MAX 64
+
+/* Those that are no setting: options_init_long() appends the settings. */
+static struct option options_long[OPTIONS_MAX] = {
 	{ "listen", required_argument, NULL, 'l' },
 	{ "port", required_argument, NULL, 'p' },
-	{ "plugin-dir", required_argument, NULL, OPT_PLUGIN_DIR },
+	{ "config", required_argument, NULL, 'c' },
+	{ "test", no_argument, NULL, 't' },
+	{ "dump-config", no_argument, NULL, 'T' },
+	{ "reload", optional_argument, NULL, OPT_RELOAD },
 	{ "list-plugins", no_argument, NULL, OPT_LIST_PLUGINS },
 	{ "dump-plugin", required_argument, NULL, OPT_DUMP_PLUGIN },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "run", required_argument, NULL, OPT_RUN },
-	{ "event-method", required_argument, NULL, OPT_EVENT_METHOD },
-	{ "stack-size", required_argument, NULL, OPT_STACK_SIZE },
-	{ "job-threads", required_argument, NULL, OPT_JOB_THREADS },
 	{ "no-master", no_argument, NULL, OPT_NO_MASTER },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
-};
-
-static const struct bevhost_param options_stack_size = {
-	.name = "stack-size",
-	.type = BEVHOST_PARAM_SIZE,
-	.min = 16 * 1024,
-	.max = 64 * 1024 * 1024,
-};
-
-static const struct bevhost_param options_job_threads = {
-	.name = "job-threads",
-	.type = BEVHOST_PARAM_INT,
-	.min = 1,
-	.max = 256,
 };
 
 /* "-" gives words in order, ":" tells a missing argument apart. */
-static const char options_short[] = "-:l:p:vqVh";
+static const char options_short[] = "-:l:p:c:tTw:u:g:vqVh";
 
-static int
-options_try_help(void)
+static void
+options_init_long(void)
 {
-	log_write(BEVHOST_LOG_ERROR, NULL, "try 'bevhost --help'");
-	return -1;
+	static int done;
+	struct option *option = options_long;
+	int i;
+
+	if (done)
+		return;
+	while (option->name != NULL)
+		option++;
+	for (i = 0; settings_params[i].name != NULL; i++, option++) {
+		assert(option < options_long + OPTIONS_MAX - 1);
+		option->name = settings_params[i].name;
+		option->has_arg = required_argument;
+		option->val = OPT_SETTING + i;
+	}
+	done = 1;
 }
 
 static int
@@ -165,120 +130,13 @@ options_refuse(const char *word, int missing)
 }
 
 static int
-options_add_address(struct options_group *group, const char *text)
-{
-	struct options_address *address =
-	    &group->addresses[group->address_count];
-	const char *why;
-
-	address->text = text;
-	if (addr_parse(text, &address->spec, &why) < 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL, "cannot listen on '%s': %s",
-		    text, why);
-		return -1;
-	}
-	group->address_count++;
-	return 0;
-}
-
-static int
-options_add_port(struct options_group *group, const char *text)
-{
-	struct options_address *address =
-	    &group->addresses[group->address_count];
-	char whole[32];
-	const char *why;
-
-	snprintf(whole, sizeof(whole), "0.0.0.0:%s", text);
-	address->text = text;
-	if (strlen(text) > 5 || addr_parse(whole, &address->spec, &why) < 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "'%s' is no port: it is a number from 0 to 65535", text);
-		return -1;
-	}
-	group->address_count++;
-	return 0;
-}
-
-/* KEY=VALUE when what stands before the first '=' can be a key. */
-static int
-options_add_word(struct options_group *group, const char *text)
-{
-	struct options_word *word = &group->words[group->word_count];
-	size_t key_len =
-	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			 "0123456789-_.");
-
-	if (text[key_len] == '=' && isalpha((unsigned char)text[0])) {
-		word->key = strndup(text, key_len);
-		word->value = text + key_len + 1;
-		if (word->key == NULL)
-			return -1;
-	} else if (group->word_count == 0) {
-		word->value = text;
-	} else {
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "'%s' is not KEY=VALUE (a word without a key stands right "
-		    "after its plugin, and a second plugin after a -l)",
-		    text);
-		return options_try_help();
-	}
-	group->word_count++;
-	return 0;
-}
-
-static int
-options_group_init(struct options_group *group, int size)
-{
-	group->addresses = calloc((size_t)size, sizeof(*group->addresses));
-	group->words = calloc((size_t)size, sizeof(*group->words));
-	return group->addresses != NULL && group->words != NULL ? 0 : -1;
-}
-
-/* The group that the next -l belongs to: a fresh one after a PLUGIN. */
-static struct options_group *
-options_open_group(struct options *options, int size)
-{
-	struct options_group *last = options->groups + options->group_count;
-
-	if (options->group_count > 0 && last[-1].plugin == NULL)
-		return &last[-1];
-	if (options_group_init(last, size) < 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL, "%s", strerror(ENOMEM));
-		return NULL;
-	}
-	options->group_count++;
-	return last;
-}
-
-static int
-options_word(struct options *options, char *text, int size)
-{
-	struct options_group *group;
-
-	options->help_plugin = 1;
-	if (options->group_count > 0 &&
-	    options->groups[options->group_count - 1].plugin != NULL)
-		return options_add_word(
-		    &options->groups[options->group_count - 1], text);
-	group = options_open_group(options, size);
-	if (group == NULL)
-		return -1;
-	if (text[0] == '\0') {
-		log_write(
-		    BEVHOST_LOG_ERROR, NULL, "the plugin's name is empty");
-		return options_try_help();
-	}
-	group->plugin = text;
-	return 0;
-}
-
-static int
-options_ready_fd(struct options *options, const char *text)
+options_ready_fd(struct options_parser *parser, const char *text)
 {
 	char *end;
 	long fd;
 
+	if (parser->again)
+		return 0;
 	errno = 0;
 	fd = strtol(text, &end, 10);
 	if (end == text || *end != '\0' || errno != 0 || fd < 0 ||
@@ -288,33 +146,43 @@ options_ready_fd(struct options *options, const char *text)
 		    text);
 		return -1;
 	}
-	options->ready_fd = (int)fd;
+	parser->options->ready_fd = (int)fd;
 	return 0;
 }
 
 static int
-options_event_method(struct options *options, const char *text)
+options_reload(struct options *options, const char *text)
 {
-	if (strcmp(text, "epoll") != 0 && strcmp(text, "poll") != 0 &&
-	    strcmp(text, "select") != 0) {
+	static const struct bevhost_param pid = {
+		.type = BEVHOST_PARAM_INT,
+		.min = 1,
+		.max = INT_MAX,
+	};
+	char why[PARAM_TEXT_SIZE];
+	int64_t number = 0;
+
+	if (text != NULL &&
+	    param_parse(&pid, text, &number, why, sizeof(why)) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "--event-method=%s: it is epoll, poll or select", text);
+		    "--reload=%s: not the number of a process", text);
 		return -1;
 	}
-	options->event_method = text;
+	options->reload_pid = (pid_t)number;
 	return 0;
 }
 
 static int
-options_number(
-    const struct bevhost_param *param, const char *text, int64_t *number)
+options_setting(
+    struct options_parser *parser, const char *name, const char *text)
 {
 	char why[PARAM_TEXT_SIZE];
 
-	if (param_parse(param, text, number, why, sizeof(why)) == 0)
+	parser->workers |= strcmp(name, "workers") == 0;
+	if (settings_set(
+		&parser->options->settings, name, text, why, sizeof(why)) == 0)
 		return 0;
-	log_write(
-	    BEVHOST_LOG_ERROR, NULL, "--%s=%s %s", param->name, text, why);
+	log_write(BEVHOST_LOG_ERROR, NULL, "--%s=%s%s%s", name, text,
+	    strncmp(why, "is ", 3) == 0 ? " " : ": ", why);
 	return -1;
 }
 
@@ -326,26 +194,65 @@ options_act(struct options *options, enum options_action action)
 		options->action = action;
 }
 
-/* One option or word, as getopt found it. */
+/* One that sets something, or -2 when it is none of these. */
 static int
-options_take(struct options *options, int option, int size)
+options_take_setting(struct options_parser *parser, int option)
 {
-	struct options_group *group;
-	int64_t number;
+	struct settings_handler *handler;
+	int64_t *level = &parser->options->settings.level;
 
+	if (option >= OPT_SETTING)
+		return options_setting(
+		    parser, settings_params[option - OPT_SETTING].name, optarg);
 	switch (option) {
 	case 1:
-		return options_word(options, optarg, size);
+		return options_word(parser, optarg);
 	case 'l':
 	case 'p':
-		group = options_open_group(options, size);
-		if (group == NULL)
+		handler = options_open_handler(parser);
+		if (handler == NULL)
 			return -1;
-		return option == 'l' ? options_add_address(group, optarg)
-				     : options_add_port(group, optarg);
-	case OPT_PLUGIN_DIR:
-		options->plugin_dir = optarg;
+		return option == 'l' ? options_add_address(handler, optarg)
+				     : options_add_port(handler, optarg);
+	case 'w':
+		return options_setting(parser, "workers", optarg);
+	case 'u':
+		return options_setting(parser, "user", optarg);
+	case 'g':
+		return options_setting(parser, "group", optarg);
+	case 'v':
+		if (*level < BEVHOST_LOG_DEBUG)
+			(*level)++;
 		return 0;
+	case 'q':
+		*level = BEVHOST_LOG_WARNING;
+		return 0;
+	}
+	return -2;
+}
+
+/* One that says what to do. */
+static int
+options_take_action(struct options *options, int option)
+{
+	switch (option) {
+	case 'c':
+		return 0; /* read already */
+	case 't':
+		options_act(options, OPTIONS_TEST);
+		return 0;
+	case 'T':
+		options_act(options, OPTIONS_DUMP_CONFIG);
+		return 0;
+	case 'V':
+		options_act(options, OPTIONS_VERSION);
+		return 0;
+	case 'h':
+		options_act(options, OPTIONS_HELP);
+		return 0;
+	case OPT_RELOAD:
+		options_act(options, OPTIONS_RELOAD);
+		return options_reload(options, optarg);
 	case OPT_LIST_PLUGINS:
 		options_act(options, OPTIONS_LIST_PLUGINS);
 		return 0;
@@ -354,174 +261,129 @@ options_take(struct options *options, int option, int size)
 		if (options->dump_plugin == NULL)
 			options->dump_plugin = optarg;
 		return 0;
-	case OPT_READY_FD:
-		return options_ready_fd(options, optarg);
 	case OPT_RUN:
 		options->run = optarg;
 		return 0;
-	case OPT_EVENT_METHOD:
-		return options_event_method(options, optarg);
-	case OPT_STACK_SIZE:
-		return options_number(
-		    &options_stack_size, optarg, &options->stack_size);
-	case OPT_JOB_THREADS:
-		if (options_number(&options_job_threads, optarg, &number) < 0)
-			return -1;
-		options->job_threads = (int)number;
-		return 0;
 	case OPT_NO_MASTER:
-		return 0; /* there is no other way of running yet */
-	case 'v':
-		if (options->level < BEVHOST_LOG_DEBUG)
-			options->level++;
-		return 0;
-	case 'q':
-		options->level = BEVHOST_LOG_WARNING;
-		return 0;
-	case 'V':
-		options_act(options, OPTIONS_VERSION);
-		return 0;
-	case 'h':
-		options_act(options, OPTIONS_HELP);
+		options->no_master = 1;
 		return 0;
 	}
 	return -1;
 }
 
-/* How many listeners take this descriptor. */
+/* One option or word, as getopt found it. */
 static int
-options_count_fd(const struct options *options, int fd)
+options_take(struct options_parser *parser, int option)
 {
-	int i, j, count = 0;
+	int status;
 
-	for (i = 0; i < options->group_count; i++)
-		for (j = 0; j < options->groups[i].address_count; j++) {
-			const struct addr_spec *spec =
-			    &options->groups[i].addresses[j].spec;
-
-			count += spec->kind == ADDR_FD && spec->fd == fd;
-		}
-	return count;
+	if (option == OPT_READY_FD)
+		return options_ready_fd(parser, optarg);
+	status = options_take_setting(parser, option);
+	return status == -2 ? options_take_action(parser->options, option)
+			    : status;
 }
 
-/* A descriptor is one thing: who is done with it closes it. */
-static int
-options_check_fds(const struct options *options)
+static void
+options_start_getopt(void)
 {
-	int i, j;
+	options_init_long();
+	opterr = 0;
+	optind = 0; /* glibc: start anew, tests parse more than once */
+}
 
-	for (i = 0; i < options->group_count; i++)
-		for (j = 0; j < options->groups[i].address_count; j++) {
-			const struct addr_spec *spec =
-			    &options->groups[i].addresses[j].spec;
+static int
+options_next(int argc, char **argv)
+{
+	optopt = 0;
+	return getopt_long(argc, argv, options_short, options_long, NULL);
+}
 
-			if (spec->kind != ADDR_FD ||
-			    options_count_fd(options, spec->fd) == 1)
-				continue;
-			log_write(BEVHOST_LOG_ERROR, NULL,
-			    "listener 'fd:%d' is given twice", spec->fd);
+/* The first round: which file, and whether it is wanted. */
+static int
+options_read_config(struct options *options, int argc, char **argv)
+{
+	struct options scratch = { .action = OPTIONS_SERVE };
+	int option;
+
+	options_start_getopt();
+	while ((option = options_next(argc, argv)) != -1) {
+		/* What is wrong with it is said in the second round. */
+		if (option == '?' || option == ':')
+			return 0;
+		if (option == 'c')
+			options->config = optarg;
+		else if (option == 'h' || option == 'V')
+			options_act(&scratch,
+			    option == 'h' ? OPTIONS_HELP : OPTIONS_VERSION);
+		else if (option == 1)
+			scratch.help_plugin = optarg;
+	}
+	if (options->config == NULL || scratch.action == OPTIONS_VERSION ||
+	    (scratch.action == OPTIONS_HELP && scratch.help_plugin == NULL))
+		return 0;
+	return config_file_read(options->config, &options->settings);
+}
+
+static int
+options_read_words(struct options_parser *parser, int argc, char **argv)
+{
+	int option;
+
+	options_start_getopt();
+	for (;;) {
+		int index = optind > 0 ? optind : 1;
+
+		option = options_next(argc, argv);
+		if (option == -1)
+			break;
+		if (option == '?' || option == ':')
+			return options_refuse(argv[index], option == ':');
+		if (options_take(parser, option) < 0)
 			return -1;
-		}
-	if (options_count_fd(options, options->ready_fd) == 0)
-		return 0;
-	log_write(BEVHOST_LOG_ERROR, NULL,
-	    "--ready-fd=%d is the descriptor of listener 'fd:%d'",
-	    options->ready_fd, options->ready_fd);
-	return -1;
+	}
+	/* What follows "--" are words too. */
+	for (; optind < argc; optind++)
+		if (options_word(parser, argv[optind]) < 0)
+			return -1;
+	return options_finish(parser);
 }
 
-/* Listeners after the last PLUGIN are its own when it has none yet. */
 static int
-options_finish(struct options *options, int size)
+options_read(struct options_parser *parser, int argc, char **argv)
 {
-	struct options_group *last, *plugin;
+	struct options *options = parser->options;
+	int status;
 
-	if (options->group_count == 0 &&
-	    options_open_group(options, size) == NULL)
-		return -1;
-	last = &options->groups[options->group_count - 1];
-	plugin = last - 1;
-	if (last->plugin == NULL && options->group_count > 1) {
-		if (plugin->address_count > 0) {
-			log_write(BEVHOST_LOG_ERROR, NULL,
-			    "no plugin follows listener '%s', and '%s' has its "
-			    "listeners before it",
-			    last->addresses[0].text, plugin->plugin);
-			return options_try_help();
-		}
-		memcpy(plugin->addresses, last->addresses,
-		    (size_t)last->address_count * sizeof(*last->addresses));
-		plugin->address_count = last->address_count;
-		last->address_count = 0;
-		free(last->addresses);
-		free(last->words);
-		memset(last, 0, sizeof(*last));
-		options->group_count--;
-		last = plugin;
-	}
-	if (last->plugin == NULL)
-		last->plugin = "greeting";
-	for (plugin = options->groups; plugin < last; plugin++)
-		if (plugin->address_count == 0) {
-			log_write(BEVHOST_LOG_ERROR, NULL,
-			    "plugin '%s' has no listener: with several "
-			    "plugins, each stands after its -l",
-			    plugin->plugin);
-			return options_try_help();
-		}
-	if (options->group_count == 1 && last->address_count == 0)
-		return options_add_address(last, "0.0.0.0:6000");
-	return 0;
+	memset(options, 0, sizeof(*options));
+	options->ready_fd = -1;
+	settings_init(&options->settings);
+	status = options_read_config(options, argc, argv);
+	if (status < 0)
+		return status;
+	parser->first = options->settings.handler_count;
+	return options_read_words(parser, argc, argv) < 0 ? -EX_USAGE : 0;
 }
 
 int
 options_parse(struct options *options, int argc, char **argv)
 {
-	int option, size = argc + 1;
+	struct options_parser parser = { .options = options };
 
-	memset(options, 0, sizeof(*options));
-	options->ready_fd = -1;
-	options->job_threads = 4;
-	options->level = BEVHOST_LOG_NOTICE;
-	options->groups = calloc((size_t)size, sizeof(*options->groups));
-	if (options->groups == NULL)
-		return -1;
-	opterr = 0;
-	optind = 0; /* glibc: start anew, tests parse more than once */
-	for (;;) {
-		int index = optind > 0 ? optind : 1;
+	return options_read(&parser, argc, argv);
+}
 
-		optopt = 0;
-		option =
-		    getopt_long(argc, argv, options_short, options_long, NULL);
-		if (option == -1)
-			break;
-		if (option == '?' || option == ':')
-			return options_refuse(argv[index], option == ':');
-		if (options_take(options, option, size) < 0)
-			return -1;
-	}
-	/* What follows "--" are words too. */
-	for (; optind < argc; optind++)
-		if (options_word(options, argv[optind], size) < 0)
-			return -1;
-	return options_finish(options, size) < 0 ? -1
-						 : options_check_fds(options);
+int
+options_parse_again(struct options *options, int argc, char **argv)
+{
+	struct options_parser parser = { .options = options, .again = 1 };
+
+	return options_read(&parser, argc, argv);
 }
 
 void
 options_clear(struct options *options)
 {
-	int i, j;
-
-	for (i = 0; options->groups != NULL && i < options->group_count; i++) {
-		struct options_group *group = &options->groups[i];
-
-		for (j = 0; j < group->word_count; j++)
-			free(group->words[j].key);
-		free(group->words);
-		free(group->addresses);
-	}
-	free(options->groups);
+	settings_clear(&options->settings);
 	memset(options, 0, sizeof(*options));
 }

@@ -1,61 +1,51 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The command line as one struct. */
+/* The command line, and with the file that it names all that is in force. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
-#include <bevhost/types.h>
+#include <sys/types.h>
 
-#include "addr.h"
-
-/* A word after PLUGIN: KEY=VALUE, or a bare one (key is NULL). */
-struct options_word {
-	char *key; /* owned */
-	const char *value;
-};
-
-struct options_address {
-	const char *text; /* as it was written */
-	struct addr_spec spec;
-};
-
-/* A plugin with its listeners and its parameters. */
-struct options_group {
-	const char *plugin; /* a name or a path */
-	struct options_address *addresses;
-	int address_count;
-	struct options_word *words;
-	int word_count;
-};
+#include "settings.h"
 
 enum options_action {
 	OPTIONS_SERVE,
 	OPTIONS_HELP, /* of the plugin that was named, if one was */
 	OPTIONS_VERSION,
 	OPTIONS_LIST_PLUGINS,
-	OPTIONS_DUMP_PLUGIN
+	OPTIONS_DUMP_PLUGIN,
+	OPTIONS_TEST,
+	OPTIONS_DUMP_CONFIG,
+	OPTIONS_RELOAD
 };
 
+/* Texts here are argv's; those in settings are owned. */
 struct options {
 	enum options_action action;
-	struct options_group *groups;
-	int group_count;
-	const char *plugin_dir; /* or NULL */
+	struct settings settings;
+	const char *config; /* the file, or NULL */
 	const char *dump_plugin;
-	const char *run;	  /* a command, or NULL */
-	const char *event_method; /* or NULL: libevent's choice */
-	int64_t stack_size;	  /* of tasks, in bytes; 0: the default */
-	int job_threads;
-	int ready_fd;	 /* or -1 */
-	int help_plugin; /* a plugin was named on the command line */
-	enum bevhost_level level;
+	const char *help_plugin; /* the first on the command line, or NULL */
+	const char *run;	 /* a command, or NULL */
+	pid_t reload_pid;	 /* 0: the one that runs */
+	int ready_fd;		 /* or -1 */
+	int no_master;
 };
 
 /*
- * Fills in *options, which refers to argv. Returns 0, or -1 when it has
- * logged what is wrong: a usage error. Either way options_clear() frees.
+ * Fills in *options: the file of -c first, then the command line. Returns 0,
+ * or minus an exit status when it has logged what is wrong: -EX_USAGE, or of
+ * the file -EX_NOINPUT and -EX_CONFIG. Either way options_clear() frees.
  */
 int options_parse(
     struct options *options, int argc, char **argv) BEVHOST_MUST_CHECK;
+
+/*
+ * The same for a reload: the file is read anew. What can be used only once,
+ * ready_fd, is -1.
+ */
+int options_parse_again(
+    struct options *options, int argc, char **argv) BEVHOST_MUST_CHECK;
+
 void options_clear(struct options *options);
 
 /* What --help prints. */

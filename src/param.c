@@ -306,6 +306,19 @@ param_number_text(
 }
 
 char *
+param_text(
+    const struct bevhost_param *param, int64_t number, char *buf, size_t size)
+{
+	if (param->type == BEVHOST_PARAM_ENUM)
+		snprintf(buf, size, "%s", param->choices[number]);
+	else if (param->type == BEVHOST_PARAM_BOOL)
+		snprintf(buf, size, "%s", param_words[number != 0][0]);
+	else
+		param_number_text(param, number, buf, size);
+	return buf;
+}
+
+char *
 param_range_text(const struct bevhost_param *param, char *buf, size_t size)
 {
 	char low[32], high[32];

@@ -26,6 +26,11 @@ int param_parse(const struct bevhost_param *param, const char *text,
 void param_store(const struct bevhost_param *param, void *self,
     const char *text, int64_t number);
 
+/* The number as text that param_parse() takes, for every type but a string.
+   Returns buf. */
+char *param_text(
+    const struct bevhost_param *param, int64_t number, char *buf, size_t size);
+
 /* By name in an array that may be NULL, else NULL. */
 const struct bevhost_param *
 param_find(const struct bevhost_param *params, const char *name);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The words of the command line, and what its options add up to. */
+#ifndef OPTIONS_WORDS_H
+#define OPTIONS_WORDS_H
+
+#include "options.h"
+
+/* One round over the command line. */
+struct options_parser {
+	struct options *options;
+	int first;   /* the first handler of the command line */
+	int again;   /* a reload */
+	int workers; /* it says how many */
+};
+
+/* Logs where help is to be had. Returns -1. */
+int options_try_help(void);
+
+/* Each returns 0, or -1 having logged. */
+int options_word(struct options_parser *parser, char *text) BEVHOST_MUST_CHECK;
+int options_add_address(
+    struct settings_handler *handler, const char *text) BEVHOST_MUST_CHECK;
+int options_add_port(
+    struct settings_handler *handler, const char *text) BEVHOST_MUST_CHECK;
+/* After the last word: defaults, and what contradicts itself. */
+int options_finish(struct options_parser *parser) BEVHOST_MUST_CHECK;
+
+/* The one that the next -l belongs to, or NULL having logged. */
+struct settings_handler *options_open_handler(struct options_parser *parser);
+
+#endif

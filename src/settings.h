@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is in force: the command line and the configuration file, as one
+ * struct, and the only way in to the host.
+ */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <bevhost/types.h>
+
+#include "addr.h"
+
+/* KEY=VALUE of a plugin, or a bare word (key is NULL). */
+struct settings_word {
+	char *key;
+	char *value;
+	char *where; /* "FILE:LINE", or NULL: the command line */
+};
+
+struct settings_address {
+	char *text; /* as it was written */
+	struct addr_spec spec;
+};
+
+/* A plugin with its parameters and its listeners: an instance to be. */
+struct settings_handler {
+	char *plugin; /* a name or a path */
+	struct settings_address *addresses;
+	int address_count;
+	struct settings_word *words;
+	int word_count;
+	char *worker_group; /* "": the one without a name */
+	int mode;	    /* of the files of unix sockets, or -1: by umask */
+	char *where;	    /* "FILE:LINE", or NULL: the command line */
+	int paused;	    /* it crashed too often: accept nothing */
+};
+
+/* Workers that serve some of the handlers, and no others. */
+struct settings_group {
+	char *name;
+	int64_t workers; /* 0: one per CPU; -1: as the others have */
+};
+
+enum settings_pin { SETTINGS_PIN_AUTO, SETTINGS_PIN_ON, SETTINGS_PIN_OFF };
+
+/* Times in milliseconds, sizes in bytes, texts owned or NULL. */
+struct settings {
+	/* Processes */
+	int64_t workers; /* 0: one per CPU */
+	int64_t pin;	 /* enum settings_pin; AUTO: when workers is 0 */
+	char *user, *group;
+	char *pidfile;
+	char *log_file;
+	int64_t level; /* enum bevhost_level */
+
+	/* Draining and reload */
+	int64_t drain_timeout;
+	int64_t drain_spread;
+	int64_t reload_drain_timeout;
+	int64_t reload_drain_max; /* generations that may drain at once */
+	int64_t start_timeout;
+	int64_t canary_percent; /* 0: no canary */
+	int64_t canary_time;
+	int64_t canary_errors; /* per cent of the canary's connections */
+
+	/* Hangs */
+	int64_t stall_warn; /* 0: off */
+	int64_t stall_kill; /* 0: off */
+
+	/* Loop and handlers */
+	char *plugin_dir;
+	char *event_method;
+	int64_t stack_size; /* 0: the default */
+	int64_t job_threads;
+
+	struct settings_handler *handlers;
+	int handler_count;
+	struct settings_group *groups; /* those that a file describes */
+	int group_count;
+};
+
+/* Every member has its default, and there is no handler. */
+void settings_init(struct settings *settings);
+void settings_clear(struct settings *settings);
+
+/*
+ * The scalar settings, one table for the command line, the file, the dump and
+ * the manual's test: ended by an entry without a name. The name is that of the
+ * long option and of the file's option.
+ */
+extern const struct bevhost_param settings_params[];
+
+/*
+ * Sets the scalar `name` from text. Returns 0, or -1 with why, which names
+ * neither, and goes on after the text when it begins with "is ": "is out of
+ * range: ...", "it is on or off". An unknown name is -1 too: see
+ * settings_has().
+ */
+int settings_set(struct settings *settings, const char *name, const char *text,
+    char *why, size_t size) BEVHOST_MUST_CHECK;
+int settings_has(const char *name);
+
+/* As of `workers`: 1 to 256, or "auto" (0). 0, or -1 with why. */
+int settings_parse_workers(const char *text, int64_t *workers, char *why,
+    size_t size) BEVHOST_MUST_CHECK;
+
+/* The value in force as text that settings_set() takes; "" when unset, which
+   only texts, and stack-size, can be. A text is cut to size. Returns buf. */
+char *settings_text(
+    const struct settings *settings, const char *name, char *buf, size_t size);
+
+/* The whole text of a setting that is one; NULL: it is unset, or none. */
+const char *settings_string(
+    const struct settings *settings, const struct bevhost_param *param);
+
+/*
+ * Each returns the new element, or NULL with errno: no memory. A later call for
+ * the same list may move its elements. plugin may be NULL for the time being.
+ */
+struct settings_handler *settings_add_handler(
+    struct settings *settings, const char *plugin) BEVHOST_MUST_CHECK;
+struct settings_address *settings_add_address(struct settings_handler *handler,
+    const char *text, const struct addr_spec *spec) BEVHOST_MUST_CHECK;
+struct settings_word *settings_add_word(struct settings_handler *handler,
+    const char *key, const char *value, const char *where) BEVHOST_MUST_CHECK;
+struct settings_group *settings_add_group(
+    struct settings *settings, const char *name) BEVHOST_MUST_CHECK;
+
+/* The last one, with all it has. */
+void settings_drop_handler(struct settings *settings);
+
+/* A copy of text, or NULL, in place of *field. Returns 0, or -1 with errno. */
+int settings_replace_text(char **field, const char *text) BEVHOST_MUST_CHECK;
+
+/*
+ * To a worker and back: all of it as bytes in a descriptor (a memfd). Each
+ * returns 0, or -1 with errno (EPROTO: not what settings_write wrote, wholly
+ * checked: lengths, counts, ends).
+ */
+int settings_write(const struct settings *settings, int fd) BEVHOST_MUST_CHECK;
+int settings_read(struct settings *settings, int fd) BEVHOST_MUST_CHECK;
+
+#endif
