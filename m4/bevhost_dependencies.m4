@@ -25,6 +25,17 @@ AC_SEARCH_LIBS([pthread_create], [pthread], [], [AC_MSG_ERROR(
 	[pthread_create was not found])])
 BEVHOST_CORO
 
+AC_ARG_WITH([confuse], [AS_HELP_STRING([--without-confuse],
+	[do without configuration files, and without libConfuse])])
+AS_IF([test "x$with_confuse" != xno], [
+	PKG_CHECK_MODULES([CONFUSE], [libconfuse >= 3.3], [have_confuse=yes],
+		[have_confuse=no])
+	AS_IF([test "x$with_confuse$have_confuse" = xyesno], [AC_MSG_ERROR(
+		[libConfuse 3.3 was not found: install the package libconfuse-dev])])
+])
+AS_IF([test "x$have_confuse" = xyes], [AC_DEFINE([HAVE_CONFUSE], [1],
+	[there are configuration files])])
+
 AC_ARG_ENABLE([tests], [AS_HELP_STRING([--disable-tests],
 	[do without the tests, and without Check and python3 that they need])])
 AS_IF([test "x$enable_tests" != xno], [
@@ -87,6 +98,9 @@ AS_IF([test "x$enable_tests" = xno], [tests_say=no])
 AS_IF([test -z "$PYTHON"], [tests_say="no end-to-end tests (package python3)"])
 AS_IF([test "x$have_libuv" = xyes], [uv_say=yes],
 	[uv_say="no (package libuv1-dev)"])
+AS_CASE([$with_confuse,$have_confuse], [*,yes], [confuse_say=yes],
+	[no,*], [confuse_say=no],
+	[confuse_say="no (package libconfuse-dev)"])
 coro_say=$with_coro
 AS_IF([test $with_coro = ucontext],
 	[coro_say="ucontext, slower than boost (package libboost-context-dev)"])
@@ -95,6 +109,7 @@ AC_MSG_NOTICE([
     libevent            $($PKG_CONFIG --modversion libevent_core)
     plugins             $plugindir
     stacks of tasks     $coro_say
+    configuration file  $confuse_say
     tests               $tests_say
     libuv in the bench  $uv_say
     sanitizers          ${enable_sanitizers:-no}

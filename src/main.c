@@ -14,6 +14,7 @@
 
 #include "command.h"
 #include "describe.h"
+#include "dump.h"
 #include "instance.h"
 #include "listener.h"
 #include "log.h"
@@ -273,9 +274,12 @@ main_act(struct main_host *host)
 		fputs(options_help, stdout);
 		return 0;
 	}
+	/* main() looks at standard output itself. */
+	if (options->action == OPTIONS_DUMP_CONFIG)
+		return dump_settings(&options->settings, stdout) < 0 ? EX_IOERR
+								     : 0;
 	if (options->action == OPTIONS_TEST ||
-	    options->action == OPTIONS_RELOAD ||
-	    options->action == OPTIONS_DUMP_CONFIG)
+	    options->action == OPTIONS_RELOAD)
 		return EX_SOFTWARE;
 	if (plugin_dirs_init(&host->dirs, options->settings.plugin_dir) < 0)
 		return EX_CONFIG;

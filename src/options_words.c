@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "settings_edit.h"
 
 int
 options_try_help(void)

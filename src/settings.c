@@ -4,7 +4,7 @@
  * param.c fills; the few with a form of their own have a function here. Every
  * text is the settings' own copy.
  */
-#include "settings.h"
+#include "settings_edit.h"
 
 #include <errno.h>
 #include <stdio.h>

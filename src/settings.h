@@ -49,8 +49,7 @@ struct settings {
 	int64_t workers; /* 0: one per CPU */
 	int64_t pin;	 /* enum settings_pin; AUTO: when workers is 0 */
 	char *user, *group;
-	char *pidfile;
-	char *log_file;
+	char *pidfile, *log_file;
 	int64_t level; /* enum bevhost_level */
 
 	/* Draining and reload */
@@ -64,12 +63,10 @@ struct settings {
 	int64_t canary_errors; /* per cent of the canary's connections */
 
 	/* Hangs */
-	int64_t stall_warn; /* 0: off */
-	int64_t stall_kill; /* 0: off */
+	int64_t stall_warn, stall_kill; /* 0: off */
 
 	/* Loop and handlers */
-	char *plugin_dir;
-	char *event_method;
+	char *plugin_dir, *event_method;
 	int64_t stack_size; /* 0: the default */
 	int64_t job_threads;
 
@@ -100,18 +97,10 @@ int settings_set(struct settings *settings, const char *name, const char *text,
     char *why, size_t size) BEVHOST_MUST_CHECK;
 int settings_has(const char *name);
 
-/* As of `workers`: 1 to 256, or "auto" (0). 0, or -1 with why. */
-int settings_parse_workers(const char *text, int64_t *workers, char *why,
-    size_t size) BEVHOST_MUST_CHECK;
-
 /* The value in force as text that settings_set() takes; "" when unset, which
    only texts, and stack-size, can be. A text is cut to size. Returns buf. */
 char *settings_text(
     const struct settings *settings, const char *name, char *buf, size_t size);
-
-/* The whole text of a setting that is one; NULL: it is unset, or none. */
-const char *settings_string(
-    const struct settings *settings, const struct bevhost_param *param);
 
 /*
  * Each returns the new element, or NULL with errno: no memory. A later call for
@@ -125,12 +114,6 @@ struct settings_word *settings_add_word(struct settings_handler *handler,
     const char *key, const char *value, const char *where) BEVHOST_MUST_CHECK;
 struct settings_group *settings_add_group(
     struct settings *settings, const char *name) BEVHOST_MUST_CHECK;
-
-/* The last one, with all it has. */
-void settings_drop_handler(struct settings *settings);
-
-/* A copy of text, or NULL, in place of *field. Returns 0, or -1 with errno. */
-int settings_replace_text(char **field, const char *text) BEVHOST_MUST_CHECK;
 
 /*
  * To a worker and back: all of it as bytes in a descriptor (a memfd). Each

@@ -3,7 +3,7 @@
  * The lists in the settings: handlers with their addresses and words, and
  * worker groups. They grow by one at a time, and what they hold is their own.
  */
-#include "settings.h"
+#include "settings_edit.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * have been replaced since it was started, so that the two ends need not be
  * of one version, and nothing that is read is believed.
  */
-#include "settings.h"
+#include "settings_edit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -342,12 +342,12 @@ wire_take_records(struct wire *wire, struct settings *settings)
 	int64_t kind = 0;
 
 	while (!wire->failed && kind != WIRE_END) {
-		struct settings_handler *last =
-		    settings->handlers + settings->handler_count - 1;
+		struct settings_handler *last = NULL;
 
+		if (settings->handler_count > 0)
+			last = &settings->handlers[settings->handler_count - 1];
 		kind = wire_take_number(wire, WIRE_SCALAR, WIRE_END);
-		if ((kind == WIRE_ADDRESS || kind == WIRE_WORD) &&
-		    settings->handler_count == 0)
+		if ((kind == WIRE_ADDRESS || kind == WIRE_WORD) && last == NULL)
 			wire->failed = 1;
 		if (wire->failed)
 			return;
