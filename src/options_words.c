@@ -169,8 +169,10 @@ options_check_fds(const struct options *options)
 			if (spec->kind != ADDR_FD || spec->fd < 0 ||
 			    options_count_fd(settings, spec->fd) == 1)
 				continue;
+			log_set_where(settings->handlers[i].where);
 			log_write(BEVHOST_LOG_ERROR, NULL,
 			    "listener 'fd:%d' is given twice", spec->fd);
+			log_set_where(NULL);
 			return -1;
 		}
 	if (options->ready_fd < 0 ||

@@ -213,6 +213,17 @@ START_TEST(a_prefix_stands_before_the_text)
 }
 END_TEST
 
+START_TEST(a_place_in_a_file_stands_before_the_prefix)
+{
+	log_set_where("some.conf:7");
+	log_write(BEVHOST_LOG_ERROR, "echo", "text");
+	ck_assert_str_eq(log_written(), "bevhost: some.conf:7: echo: text\n");
+	log_set_where(NULL);
+	log_write(BEVHOST_LOG_ERROR, "echo", "text");
+	ck_assert_str_eq(log_written(), "bevhost: echo: text\n");
+}
+END_TEST
+
 START_TEST(a_prefix_is_no_format)
 {
 	log_write(BEVHOST_LOG_ERROR, "%s%n%m", "text");
@@ -385,6 +396,7 @@ main(void)
 	tcase_add_checked_fixture(lines, log_setup, log_teardown);
 	tcase_add_test(lines, a_message_is_one_line_with_the_name_of_the_host);
 	tcase_add_test(lines, a_prefix_stands_before_the_text);
+	tcase_add_test(lines, a_place_in_a_file_stands_before_the_prefix);
 	tcase_add_test(lines, a_prefix_is_no_format);
 	tcase_add_test(lines, an_empty_message_is_a_line_too);
 	tcase_add_test(lines, no_byte_reaches_the_terminal_as_it_is);

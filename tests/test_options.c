@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sysexits.h>
@@ -621,6 +622,93 @@ START_TEST(a_parse_for_a_reload_looks_at_no_descriptor)
 }
 END_TEST
 
+#ifdef HAVE_CONFUSE
+
+static char config_path[] = "/tmp/bevhost-test-XXXXXX";
+
+/* The option for a new file with this text. */
+static const char *
+config(const char *text)
+{
+	static char option[64];
+	int fd;
+
+	strcpy(strrchr(config_path, '-'), "-XXXXXX");
+	fd = mkstemp(config_path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	snprintf(option, sizeof(option), "--config=%s", config_path);
+	return option;
+}
+
+START_TEST(the_command_line_overrides_the_file_and_adds_to_it)
+{
+	char buf[512];
+
+	ck_assert_int_eq(
+	    PARSE("-w", "2", "-l", ":2",
+		config("workers = 3; user = u\n"
+		       "listen :1 { handler = a; with { b = c } }"),
+		"echo", "-v"),
+	    0);
+	unlink(config_path);
+	ck_assert_str_eq(options.config, config_path);
+	ck_assert_int_eq(options.settings.workers, 2);
+	ck_assert_str_eq(options.settings.user, "u");
+	ck_assert_int_eq(options.settings.level, BEVHOST_LOG_INFO);
+	ck_assert_str_eq(groups(buf, sizeof(buf)), "a(:1){b|c} echo(:2)");
+	ck_assert_str_eq(options.help_plugin, "echo");
+}
+END_TEST
+
+START_TEST(greeting_is_the_default_when_the_file_has_no_listener_either)
+{
+	static const char listener[] = "listen :1 { handler = a }";
+	char buf[512];
+
+	ck_assert_int_eq(PARSE(config("")), 0);
+	ck_assert_str_eq(groups(buf, sizeof(buf)), "greeting(0.0.0.0:6000)");
+	unlink(config_path);
+	ck_assert_int_eq(PARSE(config(listener)), 0);
+	ck_assert_str_eq(groups(buf, sizeof(buf)), "a(:1)");
+	unlink(config_path);
+	ck_assert_int_eq(PARSE(config(listener), "-l", ":2"), 0);
+	ck_assert_str_eq(groups(buf, sizeof(buf)), "a(:1) greeting(:2)");
+	unlink(config_path);
+	ck_assert_int_eq(PARSE(config(listener), "echo"), 0);
+	ck_assert_str_eq(groups(buf, sizeof(buf)), "a(:1) echo(0.0.0.0:6000)");
+	unlink(config_path);
+}
+END_TEST
+
+START_TEST(what_is_wrong_with_the_file_has_its_own_status)
+{
+	static const char *const missing[] = { "-c", "/no/such/file", NULL };
+	const char *words[] = { NULL, NULL };
+	char heard[2048];
+
+	ck_assert_int_eq(
+	    parse_heard(missing, heard, sizeof(heard)), -EX_NOINPUT);
+	words[0] = config("nonsense");
+	ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -EX_CONFIG);
+	unlink(config_path);
+	words[0] = config("listen fd:0 { handler = a; also = { 'fd:0' } }");
+	ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -EX_USAGE);
+	ck_assert_ptr_nonnull(strstr(heard, "'fd:0' is given twice"));
+	unlink(config_path);
+}
+END_TEST
+
+START_TEST(no_master_takes_a_file_for_many_workers)
+{
+	ck_assert_int_eq(PARSE(config("workers = auto"), "--no-master"), 0);
+	unlink(config_path);
+}
+END_TEST
+
+#endif
+
 START_TEST(setting_is_refused_with_what_it_may_be)
 {
 	static const struct refused cases[] = {
@@ -853,6 +941,14 @@ add_settings(Suite *suite)
 	tcase_add_test(tcase, settings_are_set);
 	tcase_add_test(tcase, a_reload_may_name_its_process);
 	tcase_add_test(tcase, a_parse_for_a_reload_looks_at_no_descriptor);
+#ifdef HAVE_CONFUSE
+	tcase_add_test(
+	    tcase, the_command_line_overrides_the_file_and_adds_to_it);
+	tcase_add_test(tcase,
+	    greeting_is_the_default_when_the_file_has_no_listener_either);
+	tcase_add_test(tcase, what_is_wrong_with_the_file_has_its_own_status);
+	tcase_add_test(tcase, no_master_takes_a_file_for_many_workers);
+#endif
 	tcase_add_test(tcase, a_second_parse_starts_anew);
 	tcase_add_test(tcase, clearing_twice_does_no_harm);
 	tcase_add_test(tcase, every_option_in_the_help_is_taken);

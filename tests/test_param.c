@@ -579,6 +579,41 @@ START_TEST(a_parameter_is_found_by_its_whole_name)
 }
 END_TEST
 
+START_TEST(a_number_as_text_is_parsed_back)
+{
+	static const struct {
+		enum bevhost_param_type type;
+		int64_t number;
+		const char *text;
+	} cases[] = {
+		{ BEVHOST_PARAM_INT, -7, "-7" },
+		{ BEVHOST_PARAM_BOOL, 0, "off" },
+		{ BEVHOST_PARAM_BOOL, 1, "on" },
+		{ BEVHOST_PARAM_SIZE, 0, "0" },
+		{ BEVHOST_PARAM_SIZE, 65536, "64k" },
+		{ BEVHOST_PARAM_SIZE, 65537, "65537" },
+		{ BEVHOST_PARAM_DURATION, 0, "0ms" },
+		{ BEVHOST_PARAM_DURATION, 90000, "90s" },
+		{ BEVHOST_PARAM_DURATION, 120000, "2m" },
+		{ BEVHOST_PARAM_ENUM, 2, "blue" },
+	};
+	char text[64], why[PARAM_TEXT_SIZE];
+	int64_t number;
+	size_t i;
+
+	for (i = 0; i < COUNT(cases); i++) {
+		const struct bevhost_param *param = declared(cases[i].type);
+
+		ck_assert_str_eq(
+		    param_text(param, cases[i].number, text, sizeof(text)),
+		    cases[i].text);
+		ck_assert_int_eq(
+		    param_parse(param, text, &number, why, sizeof(why)), 0);
+		ck_assert_int_eq(number, cases[i].number);
+	}
+}
+END_TEST
+
 START_TEST(every_type_has_its_name)
 {
 	static const char *const names[] = { "string", "integer", "boolean",
@@ -638,6 +673,7 @@ add_declarations(Suite *suite)
 	tcase_add_test(tcase, without_a_field_nothing_is_stored);
 	tcase_add_test(tcase, a_parameter_is_found_by_its_whole_name);
 	tcase_add_test(tcase, every_type_has_its_name);
+	tcase_add_test(tcase, a_number_as_text_is_parsed_back);
 	suite_add_tcase(suite, tcase);
 }
 
