@@ -132,7 +132,6 @@ config_handler(cfg_t *section)
 	if (config->section == section)
 		return &settings->handlers[settings->handler_count - 1];
 	config->section = section;
-	config_forget(config->given_root);
 	address = config_text_unmark(cfg_title(section), &line);
 	handler = settings_add_handler(settings, NULL);
 	if (handler == NULL || settings_replace_text(&handler->where,
@@ -268,6 +267,14 @@ config_on_with(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
+/* What was given in it may be given again outside, or in another one. */
+static void
+config_end_section(void)
+{
+	config->section = NULL;
+	config_forget(config->given_root);
+}
+
 static int
 config_has_file(const struct settings_handler *handler)
 {
@@ -288,7 +295,7 @@ config_on_listen(cfg_t *cfg, cfg_opt_t *opt)
 	int line;
 
 	(void)cfg;
-	config->section = NULL;
+	config_end_section();
 	if (handler == NULL)
 		return -1;
 	config_text_unmark(cfg_title(section), &line);
@@ -317,7 +324,6 @@ config_group(cfg_t *section)
 	if (config->section == section)
 		return &settings->groups[settings->group_count - 1];
 	config->section = section;
-	config_forget(config->given_root);
 	name = config_text_unmark(cfg_title(section), &line);
 	section->line = line;
 	if (config_check_group(section, "worker-group", name) < 0)
@@ -356,7 +362,7 @@ config_on_group(cfg_t *cfg, cfg_opt_t *opt)
 	struct settings_group *group = config_group(section);
 
 	(void)cfg;
-	config->section = NULL;
+	config_end_section();
 	return group != NULL ? 0 : -1;
 }
 

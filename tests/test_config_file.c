@@ -191,6 +191,23 @@ START_TEST(two_sections_may_have_the_same_address)
 }
 END_TEST
 
+START_TEST(what_a_section_says_may_be_said_outside_and_in_others)
+{
+	must_read("worker-group a { workers = 2 }\n"
+		  "workers = 3\n"
+		  "listen :1 { handler = a; group = a }\n"
+		  "group = adm\n"
+		  "listen :2 { handler = a; group = a }\n"
+		  "worker-group b { workers = 4 }\n");
+	ck_assert_int_eq(settings.workers, 3);
+	ck_assert_str_eq(settings.group, "adm");
+	ck_assert_int_eq(settings.groups[1].workers, 4);
+	must_refuse("workers = 1\nworker-group a { workers = 2 }\n"
+		    "workers = 3",
+	    "a.conf:3: workers is given twice, the first time in a.conf:1");
+}
+END_TEST
+
 START_TEST(an_empty_file_says_nothing)
 {
 	static const char *const texts[] = { "", "\n", "# nothing", "//\n",
@@ -708,6 +725,8 @@ main(void)
 	tcase_add_test(tcase, a_file_sets_scalars_and_listeners);
 	tcase_add_test(tcase, a_section_has_groups_words_and_further_addresses);
 	tcase_add_test(tcase, two_sections_may_have_the_same_address);
+	tcase_add_test(
+	    tcase, what_a_section_says_may_be_said_outside_and_in_others);
 	tcase_add_test(tcase, an_empty_file_says_nothing);
 	tcase_add_test(tcase, values_are_words_or_strings);
 	tcase_add_test(tcase, statements_need_no_line_of_their_own);
