@@ -217,6 +217,8 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 	worker->instance_count = instance_count;
 	worker->listeners = listeners;
 	worker->listener_count = listener_count;
+	for (i = 0; i < instance_count; i++)
+		instances[i].number = i + 1;
 	worker_tune_malloc();
 	/* libevent writes without MSG_NOSIGNAL. */
 	signal(SIGPIPE, SIG_IGN);
