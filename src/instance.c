@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of an instance: create, config, ready, start, stop,
+ * The life of an instance: create, config, ready, start, self_test, stop,
  * destroy, in this order and each at most once. The host keeps the texts of
  * parameters, to which the plugin's fields point.
  */
@@ -277,6 +277,21 @@ instance_start(struct bevhost_instance *instance, struct event_base *base)
 	}
 	instance->started = 1;
 	return 0;
+}
+
+int
+instance_self_test(struct bevhost_instance *instance)
+{
+	const struct bevhost_plugin *def = &instance->plugin->def;
+	struct call before;
+	int status;
+
+	if (def->self_test == NULL)
+		return 0;
+	before = call_enter(instance, "self_test", NULL);
+	status = def->self_test(instance->self);
+	call_leave(before);
+	return status < 0 ? instance_failed(instance, "self_test") : 0;
 }
 
 void

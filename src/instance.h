@@ -28,6 +28,8 @@ int instance_config(struct bevhost_instance *instance, const char *key,
 int instance_ready(struct bevhost_instance *instance) BEVHOST_MUST_CHECK;
 int instance_start(struct bevhost_instance *instance,
     struct event_base *base) BEVHOST_MUST_CHECK;
+/* All instances are started, and nothing is accepted yet. */
+int instance_self_test(struct bevhost_instance *instance) BEVHOST_MUST_CHECK;
 
 /* After the last connection. */
 void instance_stop(struct bevhost_instance *instance);

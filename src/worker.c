@@ -239,6 +239,9 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 	for (i = 0; i < instance_count; i++)
 		if (instance_start(&instances[i], worker->base) < 0)
 			return -1;
+	for (i = 0; i < instance_count; i++)
+		if (instance_self_test(&instances[i]) < 0)
+			return -1;
 	for (i = 0; i < listener_count; i++)
 		if (listener_start(&listeners[i], worker->conns) < 0)
 			return -1;

@@ -16,7 +16,7 @@ from harness import Server, plugin, receive_exactly, run, wait_for
 # As crash.h says.
 STALL = signal.SIGRTMIN + 5
 
-INSTANCE = ("config", "ready", "start")
+INSTANCE = ("config", "ready", "start", "self_test")
 CONNECTION = ("admit", "open", "read", "write", "event", "timer", "close")
 TASK = ("run", "job", "child task")
 

@@ -151,6 +151,12 @@ crash_ready(void *self)
 	return crash_in(self, "ready");
 }
 
+static int
+crash_self_test(void *self)
+{
+	return crash_in(self, "self_test");
+}
+
 static void
 crash_stop(void *self)
 {
@@ -360,6 +366,7 @@ static struct bevhost_plugin plugin = {
 	.config = crash_config,
 	.ready = crash_ready,
 	.start = crash_start,
+	.self_test = crash_self_test,
 	.stop = crash_stop,
 	.destroy = crash_destroy,
 	.admit = crash_admit,
