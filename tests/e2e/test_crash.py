@@ -27,26 +27,31 @@ def setup_core(size):
     return setup
 
 
-def options(*words):
+# A sanitizer that takes no signal leaves them to the host.
+ENV = {"ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_abort=0:"
+       "handle_sigill=0:handle_sigfpe=0:handle_sigtrap=0:"
+       "detect_stack_use_after_return=0"}
+
+
+def options():
     """For subprocess, without a core dump."""
-    return {"preexec_fn": setup_core(0), **dict(words)}
+    return {"preexec_fn": setup_core(0)}
 
 
 def start_fails(name, *words, env=None):
     """Runs to the end that comes before it serves: (status, log)."""
     status, _, stderr = run(
         "--no-master", "-p", "0", plugin(name), *words,
-        env={**os.environ, **(env or {})}, **options())
+        env={**os.environ, **ENV, **(env or {})}, **options())
     return status, stderr
 
 
-@unittest.skipIf(harness.SANITIZERS, "a sanitizer ends the process itself")
 @unittest.skipIf(harness.UNDER, "valgrind ends the process itself")
 class Crash(unittest.TestCase):
     def serve(self, name, *words, talk=lambda server, connection: None):
         """One connection that says and hears all that it can, until the
         crash: (signal or status, log, address of the connection)."""
-        with Server(plugin(name), *words, **options()) as server:
+        with Server(plugin(name), *words, env=ENV, **options()) as server:
             with server.connect() as connection:
                 peer = "%s:%d" % connection.getsockname()
                 try:
@@ -113,7 +118,7 @@ class Crash(unittest.TestCase):
     def test_the_last_callbacks_are_named(self):
         for callback in ("stop", "destroy"):
             with self.subTest(callback=callback):
-                with Server(plugin("crash"), "in=" + callback,
+                with Server(plugin("crash"), "in=" + callback, env=ENV,
                             **options()) as server:
                     self.assertEqual(server.stop(), -signal.SIGSEGV)
                     self.check(server.stderr(), "SIGSEGV at 0x10 in plugin "
@@ -141,7 +146,8 @@ class Crash(unittest.TestCase):
                            f"callback {callback}, connection 1 from {peer}")
 
     def test_a_task_of_no_connection_is_named(self):
-        with Server(plugin("crash_run"), "in=task", **options()) as server:
+        with Server(plugin("crash_run"), "in=task", env=ENV,
+                    **options()) as server:
             self.assertEqual(server.process.wait(harness.PATIENCE),
                              -signal.SIGSEGV)
             self.check(server.stderr(), "SIGSEGV at 0x10 in plugin crash-run, "
@@ -164,6 +170,8 @@ class Crash(unittest.TestCase):
             "ill": ("ILL", where),
             "nowhere": ("SEGV", " at 0x0"),
         }
+        if harness.SANITIZERS:
+            del ways["fpe"]  # a sanitizer sees the division first
         for how, (name, place) in ways.items():
             for kind, callback in (("crash", "read"), ("crash_run", "run"),
                                    ("crash_run", "job")):
@@ -183,7 +191,8 @@ class Crash(unittest.TestCase):
     def test_the_peer_of_a_unix_socket_is_named(self):
         with tempfile.TemporaryDirectory() as folder:
             with Server(plugin("crash"), "in=read", "how=segv",
-                        listen=[f"unix:{folder}/s"], **options()) as server:
+                        listen=[f"unix:{folder}/s"], env=ENV,
+                        **options()) as server:
                 with server.connect() as connection:
                     connection.sendall(b"x")
                     self.assertEqual(server.process.wait(harness.PATIENCE),
@@ -192,7 +201,7 @@ class Crash(unittest.TestCase):
                            "callback read, connection 1 from unix:")
 
     def test_a_signal_from_outside_names_its_sender(self):
-        with Server("greeting", **options()) as server:
+        with Server("greeting", env=ENV, **options()) as server:
             self.assertEqual(server.stop(signal.SIGABRT), -signal.SIGABRT)
             self.assertIn(
                 f"bevhost: SIGABRT sent by process {os.getpid()} in the "
@@ -211,6 +220,7 @@ class Crash(unittest.TestCase):
             self.skipTest("there is no addr2line")
         self.assertIn("crash_read", done.stdout)
 
+    @unittest.skipIf(harness.SANITIZERS, "a sanitizer allows no core dump")
     def test_core_dumps_still_happen(self):
         with open("/proc/sys/kernel/core_pattern") as file:
             pattern = file.read().strip()
@@ -230,6 +240,20 @@ class Crash(unittest.TestCase):
                         self.assertEqual(info.si_code, os.CLD_DUMPED)
                         server.process.wait()
                 self.assertTrue(os.listdir(folder))
+
+    @unittest.skipUnless(harness.SANITIZERS, "for builds with sanitizers")
+    def test_a_sanitizer_has_its_report_too(self):
+        server = Server(plugin("crash"), "in=read", **options())
+        try:
+            with server.connect() as connection:
+                connection.sendall(b"x")
+                self.assertGreater(server.process.wait(harness.PATIENCE), 0)
+            self.assertRegex(server.stderr(),
+                             "SIGSEGV at 0x10 in plugin crash, callback read, "
+                             "connection 1 from 127.0.0.1:[0-9]+\\n(.*\\n)*"
+                             ".*AddressSanitizer: SEGV on unknown address")
+        finally:
+            server.__exit__(AssertionError)
 
     def test_an_overflow_of_a_stack_has_its_advice(self):
         status, log, peer = self.serve(

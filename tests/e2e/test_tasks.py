@@ -353,7 +353,7 @@ class Stacks(unittest.TestCase):
     def test_an_overflow_is_named(self):
         with Server(plugin("tasks"), options=("--stack-size=32k",),
                     env={"ASAN_OPTIONS": "detect_stack_use_after_return=0:"
-                         "allow_user_segv_handler=1"}) as server:
+                         "handle_segv=0"}) as server:
             with server.connect() as connection:
                 port = connection.getsockname()[1]
                 connection.sendall(b"deep 10\n")
