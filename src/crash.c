@@ -19,15 +19,15 @@
 #include "call.h"
 #include "coro.h"
 #include "instance.h"
+#include "report.h"
 #include "safe.h"
 #include "symbol.h"
 #include "task.h"
 
-#define CRASH_FRAMES_MAX 64
-#define CRASH_WHO_MAX	 128
+#define CRASH_WHO_MAX 128
 
 /* How long the report may take: what crashed may hold a lock. */
-#define CRASH_REPORT_SECONDS 5
+#define CRASH_REPORT_SECONDS 3
 
 static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT,
 	SIGSYS, SIGTRAP };
@@ -45,7 +45,7 @@ static struct {
 	pid_t thread;		      /* which says it, or 0 */
 } crash;
 
-/* The parts of a line */
+/* Crashes */
 
 static void
 crash_put_who(struct safe_text *text)
@@ -53,39 +53,6 @@ crash_put_who(struct safe_text *text)
 	safe_put(text, crash.who);
 	if (crash.who[0] != '\0')
 		safe_put(text, ": ");
-}
-
-static void
-crash_put_plugin(struct safe_text *text, const struct call *call)
-{
-	safe_put(text, "plugin ");
-	safe_put(text, call->instance != NULL ? instance_name(call->instance)
-					      : call->file);
-}
-
-static void
-crash_put_conn(struct safe_text *text, const struct bevhost_conn *conn)
-{
-	if (conn == NULL)
-		return;
-	safe_put(text, ", connection ");
-	safe_put_number(text, (int64_t)bevhost_conn_id(conn));
-	safe_put(text, " from ");
-	safe_put_addr(text, bevhost_conn_peer(conn, NULL));
-}
-
-static void
-crash_put_call(struct safe_text *text, const struct call *call)
-{
-	safe_put(text, " in ");
-	if (call->callback == NULL) {
-		safe_put(text, "the host");
-		return;
-	}
-	crash_put_plugin(text, call);
-	safe_put(text, ", callback ");
-	safe_put(text, call->callback);
-	crash_put_conn(text, call->conn);
 }
 
 static void
@@ -120,72 +87,6 @@ crash_put_overflow(struct safe_text *text, const siginfo_t *info)
 	    " bytes overflowed: raise .stack_size or --stack-size, or keep "
 	    "large objects elsewhere");
 }
-
-/* The backtrace */
-
-/* Where the signal came, and where the function that it came in was called
-   from, if it came with its first instruction. 0: not known. */
-struct crash_place {
-	uintptr_t pc, caller;
-};
-
-static struct crash_place
-crash_place(const ucontext_t *context)
-{
-	struct crash_place place = { 0, 0 };
-
-#if defined(__x86_64__)
-	place.pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-	/* A call to where no code is: the stack is as good as ever. */
-	if (!symbol_is_known(place.pc))
-		memcpy(&place.caller,
-		    (const void *)context->uc_mcontext.gregs[REG_RSP],
-		    sizeof(place.caller));
-#elif defined(__aarch64__)
-	place.pc = context->uc_mcontext.pc;
-	if (!symbol_is_known(place.pc))
-		place.caller = context->uc_mcontext.regs[30];
-#else
-	(void)context;
-#endif
-	return place;
-}
-
-static void
-crash_write_frame(int number, uintptr_t address)
-{
-	struct safe_text text = { .len = 0 };
-
-	safe_put(&text, "  #");
-	safe_put_number(&text, number);
-	safe_put(&text, " ");
-	symbol_put(&text, address);
-	safe_write(&text);
-}
-
-/* The frames of the handler itself say nothing. */
-static void
-crash_write_backtrace(const ucontext_t *context)
-{
-	const struct crash_place place = crash_place(context);
-	void *frames[CRASH_FRAMES_MAX];
-	int count, first = 0, number = 0;
-
-	crash_write_frame(number++, place.pc);
-	if (place.caller != 0) {
-		crash_write_frame(number, place.caller - 1);
-		return;
-	}
-	count = backtrace(frames, CRASH_FRAMES_MAX);
-	while (first < count && (uintptr_t)frames[first] != place.pc)
-		first++;
-	first = first < count ? first + 1 : 0;
-	/* A call returns behind itself: into the next line, or function. */
-	for (; first < count; first++)
-		crash_write_frame(number++, (uintptr_t)frames[first] - 1);
-}
-
-/* Crashes */
 
 static void
 crash_fill_note(const struct call *call, int number)
@@ -292,7 +193,7 @@ crash_on_signal(int number, siginfo_t *info, void *context)
 	crash_fill_note(call, number);
 	crash_put_who(&text);
 	crash_put_signal(&text, info);
-	crash_put_call(&text, call);
+	report_put_call(&text, call);
 	crash_put_overflow(&text, info);
 	safe_write(&text);
 	/* A sanitizer has a backtrace of its own, and more. */
@@ -304,8 +205,7 @@ crash_on_signal(int number, siginfo_t *info, void *context)
 			raise(number);
 		return;
 	}
-	symbol_scan();
-	crash_write_backtrace(context);
+	report_write_backtrace(context, 1);
 	if (!crash_repeats(info))
 		crash_die(number);
 	/* The core dump is of the instruction itself. */
@@ -335,9 +235,9 @@ crash_on_stall(int number, siginfo_t *info, void *context)
 		safe_put_number(&text, bevhost_now_ms() - *crash.beat);
 		safe_put(&text, " ms");
 	}
-	crash_put_call(&text, crash.main_call);
+	report_put_call(&text, crash.main_call);
 	safe_write(&text);
-	crash_write_backtrace(context);
+	report_write_backtrace(context, 0);
 	errno = saved_errno;
 }
 
@@ -353,10 +253,10 @@ crash_on_exit(void)
 		return;
 	crash_fill_note(call, 0);
 	crash_put_who(&text);
-	crash_put_plugin(&text, call);
+	report_put_plugin(&text, call);
 	safe_put(&text, " called exit(3) in callback ");
 	safe_put(&text, call->callback);
-	crash_put_conn(&text, call->conn);
+	report_put_conn(&text, call->conn);
 	safe_put(&text, ": a plugin must not end the process");
 	safe_write(&text);
 }
