@@ -43,6 +43,8 @@ static struct {
 	struct sigaction before[CRASH_SIGNALS];
 	volatile sig_atomic_t number; /* of the crash that is being said */
 	pid_t thread;		      /* which says it, or 0 */
+	struct safe_text line;
+	int said; /* the line */
 } crash;
 
 /* Crashes */
@@ -89,14 +91,11 @@ crash_put_overflow(struct safe_text *text, const siginfo_t *info)
 }
 
 static void
-crash_fill_note(const struct call *call, int number)
+crash_note_handler(const struct call *call)
 {
-	if (crash.note == NULL)
-		return;
-	crash.note->signal = number;
-	crash.note->handler = call->callback != NULL && call->instance != NULL
-				  ? call->instance->number - 1
-				  : -1;
+	if (crash.note != NULL && call->callback != NULL &&
+	    call->instance != NULL)
+		crash.note->handler = call->instance->number - 1;
 }
 
 /* Ends the process by its signal, whatever thread it is. */
@@ -137,8 +136,9 @@ crash_set_alarm(void)
 }
 
 /*
- * One report for a process. A crash of the report itself ends it at once;
- * another thread that crashes meanwhile waits for the end.
+ * One report for a process. A crash of the report itself ends it at once,
+ * with what the line has by then; another thread that crashes meanwhile waits
+ * for the end.
  */
 static void
 crash_begin(int number)
@@ -150,8 +150,11 @@ crash_begin(int number)
 		crash.number = number;
 		return;
 	}
-	if (none == own)
+	if (none == own) {
+		if (!crash.said++)
+			safe_write(&crash.line);
 		crash_die(crash.number);
+	}
 	for (;;)
 		pause();
 }
@@ -186,16 +189,19 @@ crash_on_signal(int number, siginfo_t *info, void *context)
 {
 	const struct sigaction *before = crash_before(number);
 	const struct call *call = &call_running;
-	struct safe_text text = { .len = 0 };
+	struct safe_text *line = &crash.line;
 
 	crash_begin(number);
 	crash_set_alarm();
-	crash_fill_note(call, number);
-	crash_put_who(&text);
-	crash_put_signal(&text, info);
-	report_put_call(&text, call);
-	crash_put_overflow(&text, info);
-	safe_write(&text);
+	if (crash.note != NULL)
+		crash.note->signal = number;
+	crash_put_who(line);
+	crash_put_signal(line, info);
+	report_put_call(line, call);
+	crash_put_overflow(line, info);
+	crash.said = 1;
+	safe_write(line);
+	crash_note_handler(call);
 	/* A sanitizer has a backtrace of its own, and more. */
 	if (!crash_is_default(before)) {
 		alarm(0);
@@ -251,7 +257,7 @@ crash_on_exit(void)
 
 	if (call->callback == NULL || getpid() != crash.pid)
 		return;
-	crash_fill_note(call, 0);
+	crash_note_handler(call);
 	crash_put_who(&text);
 	report_put_plugin(&text, call);
 	safe_put(&text, " called exit(3) in callback ");

@@ -231,6 +231,8 @@ abort_in_nobody(void)
 START_TEST(a_crash_of_the_report_changes_nothing)
 {
 	check_signal(die_in(abort_in_nobody, NULL, 0), SIGABRT);
+	ck_assert_str_eq(said, "bevhost: " WHO ": SIGABRT in plugin \n");
+	ck_assert_int_eq(note->signal, SIGABRT);
 }
 END_TEST
 

@@ -168,6 +168,8 @@ class Crash(unittest.TestCase):
             "fpe": ("FPE", where),
             "bus": ("BUS", where),
             "ill": ("ILL", where),
+            "sys": ("SYS", ""),
+            "trap": ("TRAP", ""),
             "nowhere": ("SEGV", " at 0x0"),
         }
         if harness.SANITIZERS:
@@ -264,6 +266,14 @@ class Crash(unittest.TestCase):
                    r"65536 bytes overflowed: raise .stack_size or "
                    "--stack-size, or keep large objects elsewhere",
                    "crash_deep")
+
+
+    def test_an_overflow_of_a_thread_has_its_line(self):
+        status, log, peer = self.serve(
+            "crash_run", "in=job", "how=overflow", talk=self.talk)
+        self.assertEqual(status, -signal.SIGSEGV)
+        self.check(log, r"SIGSEGV at 0x[0-9a-f]+ in plugin crash-run, "
+                   f"callback job, connection 1 from {peer}", "crash_deep")
 
 
 class Exit(unittest.TestCase):

@@ -53,8 +53,8 @@ crash_deep(int depth)
 {
 	volatile char room[1024];
 
-	room[0] = (char)depth;
-	return depth == 0 ? 0 : crash_deep(depth - 1) + room[0];
+	room[depth % 1024] = (char)depth;
+	return depth == 0 ? 0 : crash_deep(depth - 1) + room[depth % 1024];
 }
 
 static void
@@ -97,6 +97,10 @@ crash_now(const struct crash *self, const char *how)
 		__builtin_trap();
 	else if (strcmp(how, "nowhere") == 0)
 		crash_nowhere();
+	else if (strcmp(how, "sys") == 0)
+		raise(SIGSYS);
+	else if (strcmp(how, "trap") == 0)
+		raise(SIGTRAP);
 	else if (strcmp(how, "exit") == 0)
 		exit(3);
 	else if (strcmp(how, "overflow") == 0)
