@@ -68,15 +68,16 @@ symbol_map(struct symbol_object *object, const char *file)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	void *image;
 
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	    st.st_size >= (off_t)sizeof(ElfW(Ehdr))) {
 		object->size = (size_t)st.st_size;
-		image = mmap(NULL, object->size, PROT_READ, MAP_PRIVATE, fd, 0);
-		object->image = image != MAP_FAILED ? image : NULL;
+		object->image =
+		    mmap(NULL, object->size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (object->image == MAP_FAILED)
+			object->image = NULL;
 	}
 	close(fd);
 }
