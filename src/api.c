@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "call.h"
 #include "conn.h"
 #include "instance.h"
 #include "log.h"
@@ -165,7 +166,7 @@ bevhost_instance_name(const struct bevhost_instance *instance)
 static const char *
 api_caller(void)
 {
-	const struct bevhost_instance *instance = instance_current();
+	const struct bevhost_instance *instance = call_running.instance;
 
 	return instance != NULL ? instance_name(instance) : NULL;
 }

@@ -292,7 +292,7 @@ conn_open(struct bevhost_conn *conn)
 {
 	int status;
 
-	handler_init(&conn->handler, conn->handler.instance);
+	handler_init(&conn->handler, conn->handler.instance, conn);
 	if (!handler_admit(&conn->handler, conn)) {
 		conn_refuse(conn, BEVHOST_REASON_REFUSED);
 		return;

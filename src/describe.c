@@ -98,6 +98,7 @@ describe_dump_callbacks(const struct bevhost_plugin *def)
 		{ "config", def->config != NULL },
 		{ "ready", def->ready != NULL },
 		{ "start", def->start != NULL },
+		{ "self_test", def->self_test != NULL },
 		{ "stop", def->stop != NULL },
 		{ "destroy", def->destroy != NULL },
 		{ "admit", def->admit != NULL },

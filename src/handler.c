@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "call.h"
 #include "generator.h"
 #include "stream.h"
 #include "task.h"
@@ -29,12 +30,14 @@ handler_def(const struct handler *handler)
 }
 
 void
-handler_init(struct handler *handler, const struct bevhost_instance *instance)
+handler_init(struct handler *handler, const struct bevhost_instance *instance,
+    const struct bevhost_conn *conn)
 {
 	const struct bevhost_plugin *def = &instance->plugin->def;
 
 	*handler = (struct handler){
 		.instance = instance,
+		.conn = conn,
 		.read = def->read,
 		.write = def->write,
 		.event = def->event,
@@ -54,12 +57,12 @@ static void
 handler_run_generator(struct handler *handler)
 {
 	struct bevhost_generator *generator = handler->state;
-	const struct bevhost_instance *before =
-	    instance_enter(handler->instance);
+	struct call before =
+	    call_enter(handler->instance, "generate", generator->conn);
 	int status = generator_step(generator, handler_def(handler)->generate,
 	    &handler->model.timer, handler_on_generator_timer);
 
-	instance_enter(before);
+	call_leave(before);
 	if (status == 0) {
 		handler_host->end(generator->conn);
 	} else if (status < 0) {
@@ -168,14 +171,14 @@ int
 handler_admit(const struct handler *handler, const struct bevhost_conn *conn)
 {
 	const struct bevhost_plugin *def = handler_def(handler);
-	const struct bevhost_instance *before;
+	struct call before;
 	int admitted;
 
 	if (def->admit == NULL)
 		return 1;
-	before = instance_enter(handler->instance);
+	before = call_enter(handler->instance, "admit", handler->conn);
 	admitted = def->admit(handler->instance->self, conn);
-	instance_enter(before);
+	call_leave(before);
 	return admitted != 0;
 }
 
@@ -184,7 +187,7 @@ handler_open(
     struct handler *handler, struct bevhost_conn *conn, struct bufferevent *bev)
 {
 	const struct bevhost_plugin *def = handler_def(handler);
-	const struct bevhost_instance *before;
+	struct call before;
 	int status = 0;
 
 	if (def->generate != NULL)
@@ -198,10 +201,10 @@ handler_open(
 		handler->state = handler->memory;
 	}
 	if (def->open != NULL) {
-		before = instance_enter(handler->instance);
+		before = call_enter(handler->instance, "open", handler->conn);
 		status = def->open(
 		    handler->instance->self, conn, bev, &handler->state);
-		instance_enter(before);
+		call_leave(before);
 	}
 	if (status < 0) {
 		free(handler->memory);
@@ -213,35 +216,35 @@ handler_open(
 void
 handler_read(struct handler *handler, struct bufferevent *bev)
 {
-	const struct bevhost_instance *before;
+	struct call before;
 
 	if (handler->generates)
 		handler_run_generator(handler);
 	if (handler->read == NULL)
 		return;
-	before = instance_enter(handler->instance);
+	before = call_enter(handler->instance, "read", handler->conn);
 	handler->read(bev, handler->state);
-	instance_enter(before);
+	call_leave(before);
 }
 
 void
 handler_write(struct handler *handler, struct bufferevent *bev)
 {
-	const struct bevhost_instance *before;
+	struct call before;
 
 	if (handler->generates)
 		handler_run_generator(handler);
 	if (handler->write == NULL)
 		return;
-	before = instance_enter(handler->instance);
+	before = call_enter(handler->instance, "write", handler->conn);
 	handler->write(bev, handler->state);
-	instance_enter(before);
+	call_leave(before);
 }
 
 int
 handler_event(struct handler *handler, struct bufferevent *bev, short what)
 {
-	const struct bevhost_instance *before;
+	struct call before;
 
 	if (handler->generates && (what & BEV_EVENT_EOF)) {
 		generator_eof(handler->state);
@@ -253,9 +256,9 @@ handler_event(struct handler *handler, struct bufferevent *bev, short what)
 	/* No wait asked for it: it closes, as it does without an event. */
 	if (handler_def(handler)->run != NULL && (what & BEV_EVENT_TIMEOUT))
 		return 0;
-	before = instance_enter(handler->instance);
+	before = call_enter(handler->instance, "event", handler->conn);
 	handler->event(bev, what, handler->state);
-	instance_enter(before);
+	call_leave(before);
 	return 1;
 }
 
@@ -263,13 +266,13 @@ int
 handler_drain(struct handler *handler)
 {
 	const struct bevhost_plugin *def = handler_def(handler);
-	const struct bevhost_instance *before;
+	struct call before;
 
 	if (def->drain == NULL)
 		return 0;
-	before = instance_enter(handler->instance);
+	before = call_enter(handler->instance, "drain", handler->conn);
 	def->drain(handler->state);
-	instance_enter(before);
+	call_leave(before);
 	return 1;
 }
 
@@ -277,28 +280,29 @@ void
 handler_timer(
     struct handler *handler, struct bevhost_conn *conn, bevhost_timer_cb cb)
 {
-	const struct bevhost_instance *before;
+	struct call before;
 
-	before = instance_enter(handler->instance);
+	before = call_enter(handler->instance, "timer", handler->conn);
 	cb(conn, handler->state);
-	instance_enter(before);
+	call_leave(before);
 }
 
 void
 handler_close(struct handler *handler, enum bevhost_reason reason)
 {
 	const struct bevhost_plugin *def = handler_def(handler);
-	const struct bevhost_instance *before;
+	struct call before;
 
 	if (handler->generates) {
-		before = instance_enter(handler->instance);
+		before =
+		    call_enter(handler->instance, "generate", handler->conn);
 		generator_finish(handler->state, def->generate);
-		instance_enter(before);
+		call_leave(before);
 	}
 	if (def->close != NULL) {
-		before = instance_enter(handler->instance);
+		before = call_enter(handler->instance, "close", handler->conn);
 		def->close(handler->state, reason);
-		instance_enter(before);
+		call_leave(before);
 	}
 	if (handler->generates)
 		free(handler->state);

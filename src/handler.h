@@ -12,6 +12,7 @@ struct task;
 
 struct handler {
 	const struct bevhost_instance *instance;
+	const struct bevhost_conn *conn;
 	void *state;
 	void *memory; /* of state_size, the host's */
 	bufferevent_data_cb read, write;
@@ -30,8 +31,8 @@ struct handler_host {
 };
 void handler_set_host(const struct handler_host *host);
 
-void
-handler_init(struct handler *handler, const struct bevhost_instance *instance);
+void handler_init(struct handler *handler,
+    const struct bevhost_instance *instance, const struct bevhost_conn *conn);
 
 /* 1 when something is done with the write callback. */
 int handler_hears_writes(const struct handler *handler);

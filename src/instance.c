@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of an instance: create, config, ready, start, stop, destroy, in
- * this order and each at most once. The host keeps the texts of parameters,
- * to which the plugin's fields point.
+ * The life of an instance: create, config, ready, start, self_test, stop,
+ * destroy, in this order and each at most once. The host keeps the texts of
+ * parameters, to which the plugin's fields point.
  */
 #include "instance.h"
 
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "log.h"
 #include "near.h"
 #include "param.h"
@@ -21,23 +22,6 @@ struct instance_value {
 	const struct bevhost_param *param;
 	char text[];
 };
-
-static const struct bevhost_instance *instance_running;
-
-const struct bevhost_instance *
-instance_enter(const struct bevhost_instance *instance)
-{
-	const struct bevhost_instance *before = instance_running;
-
-	instance_running = instance;
-	return before;
-}
-
-const struct bevhost_instance *
-instance_current(void)
-{
-	return instance_running;
-}
 
 const char *
 instance_name(const struct bevhost_instance *instance)
@@ -92,7 +76,7 @@ static int
 instance_create(struct bevhost_instance *instance)
 {
 	const struct bevhost_plugin *def = &instance->plugin->def;
-	const struct bevhost_instance *before;
+	struct call before;
 	int status;
 
 	if (def->create == NULL) {
@@ -104,9 +88,9 @@ instance_create(struct bevhost_instance *instance)
 			log_write(BEVHOST_LOG_ERROR, def->name, "%m");
 		return instance->self != NULL ? 0 : -1;
 	}
-	before = instance_enter(instance);
+	before = call_enter(instance, "create", NULL);
 	status = def->create(instance, &instance->self);
-	instance_enter(before);
+	call_leave(before);
 	return status < 0 ? instance_failed(instance, "create") : 0;
 }
 
@@ -226,7 +210,7 @@ instance_config(
 {
 	const struct bevhost_plugin *def = &instance->plugin->def;
 	const struct bevhost_param *param;
-	const struct bevhost_instance *before;
+	struct call before;
 	int status;
 
 	if (key == NULL && def->bare_param == NULL) {
@@ -243,9 +227,9 @@ instance_config(
 		return -1;
 	if (def->config == NULL)
 		return 0;
-	before = instance_enter(instance);
+	before = call_enter(instance, "config", NULL);
 	status = def->config(instance->self, key, value);
-	instance_enter(before);
+	call_leave(before);
 	if (status < 0)
 		log_write(BEVHOST_LOG_ERROR, def->name,
 		    "parameter '%s': '%s' is refused", key, value);
@@ -257,7 +241,7 @@ instance_ready(struct bevhost_instance *instance)
 {
 	const struct bevhost_plugin *def = &instance->plugin->def;
 	const struct bevhost_param *param = def->params;
-	const struct bevhost_instance *before;
+	struct call before;
 	int status;
 
 	for (; param != NULL && param->name != NULL; param++)
@@ -271,9 +255,9 @@ instance_ready(struct bevhost_instance *instance)
 		}
 	if (def->ready == NULL)
 		return 0;
-	before = instance_enter(instance);
+	before = call_enter(instance, "ready", NULL);
 	status = def->ready(instance->self);
-	instance_enter(before);
+	call_leave(before);
 	return status < 0 ? instance_failed(instance, "ready") : 0;
 }
 
@@ -281,13 +265,13 @@ int
 instance_start(struct bevhost_instance *instance, struct event_base *base)
 {
 	const struct bevhost_plugin *def = &instance->plugin->def;
-	const struct bevhost_instance *before;
+	struct call before;
 	int status;
 
 	if (def->start != NULL) {
-		before = instance_enter(instance);
+		before = call_enter(instance, "start", NULL);
 		status = def->start(instance->self, base);
-		instance_enter(before);
+		call_leave(before);
 		if (status < 0)
 			return instance_failed(instance, "start");
 	}
@@ -295,11 +279,26 @@ instance_start(struct bevhost_instance *instance, struct event_base *base)
 	return 0;
 }
 
+int
+instance_self_test(struct bevhost_instance *instance)
+{
+	const struct bevhost_plugin *def = &instance->plugin->def;
+	struct call before;
+	int status;
+
+	if (def->self_test == NULL)
+		return 0;
+	before = call_enter(instance, "self_test", NULL);
+	status = def->self_test(instance->self);
+	call_leave(before);
+	return status < 0 ? instance_failed(instance, "self_test") : 0;
+}
+
 void
 instance_stop(struct bevhost_instance *instance)
 {
 	const struct bevhost_plugin *def;
-	const struct bevhost_instance *before;
+	struct call before;
 
 	if (!instance->started)
 		return;
@@ -307,22 +306,22 @@ instance_stop(struct bevhost_instance *instance)
 	def = &instance->plugin->def;
 	if (def->stop == NULL)
 		return;
-	before = instance_enter(instance);
+	before = call_enter(instance, "stop", NULL);
 	def->stop(instance->self);
-	instance_enter(before);
+	call_leave(before);
 }
 
 void
 instance_clear(struct bevhost_instance *instance)
 {
-	const struct bevhost_instance *before;
+	struct call before;
 	struct instance_value *value;
 
 	assert(!instance->started);
 	if (instance->created && instance->plugin->def.destroy != NULL) {
-		before = instance_enter(instance);
+		before = call_enter(instance, "destroy", NULL);
 		instance->plugin->def.destroy(instance->self);
-		instance_enter(before);
+		call_leave(before);
 	}
 	if (instance->own_self)
 		free(instance->self);

@@ -10,6 +10,7 @@ struct instance_value;
 struct bevhost_instance {
 	struct plugin *plugin;
 	void *self;
+	int number; /* in its worker, from 1; 0: in none yet */
 	struct instance_value *values; /* what was given, in order */
 	struct instance_value **last_value;
 	unsigned created : 1;  /* destroy is due */
@@ -27,6 +28,8 @@ int instance_config(struct bevhost_instance *instance, const char *key,
 int instance_ready(struct bevhost_instance *instance) BEVHOST_MUST_CHECK;
 int instance_start(struct bevhost_instance *instance,
     struct event_base *base) BEVHOST_MUST_CHECK;
+/* All instances are started, and nothing is accepted yet. */
+int instance_self_test(struct bevhost_instance *instance) BEVHOST_MUST_CHECK;
 
 /* After the last connection. */
 void instance_stop(struct bevhost_instance *instance);
@@ -36,13 +39,5 @@ void instance_clear(struct bevhost_instance *instance);
 int instance_check_plugin(const struct plugin *plugin) BEVHOST_MUST_CHECK;
 
 const char *instance_name(const struct bevhost_instance *instance);
-
-/*
- * Whose code runs now, for the log: set around every call into a plugin.
- * Returns what was set before, to be set again.
- */
-const struct bevhost_instance *
-instance_enter(const struct bevhost_instance *instance);
-const struct bevhost_instance *instance_current(void);
 
 #endif

@@ -14,6 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "safe.h"
+
 #define JOB_THREADS_MAX 256
 
 struct job_queue {
@@ -64,6 +66,8 @@ job_say_done(void)
 static void *
 job_thread(void *arg)
 {
+	void *stack = safe_stack_start();
+	struct call before;
 	struct job *job;
 
 	(void)arg;
@@ -77,23 +81,32 @@ job_thread(void *arg)
 			break;
 		job = job_queue_take(&pool.waiting);
 		pthread_mutex_unlock(&pool.lock);
+		before = call_swap(job->call);
 		job->result = job->fn(job->arg);
+		call_leave(before);
 		pthread_mutex_lock(&pool.lock);
 		job_queue_put(&pool.done, job);
 		job_say_done();
 	}
 	pthread_mutex_unlock(&pool.lock);
+	safe_stack_end(stack);
 	return NULL;
 }
 
-/* Signals are the loop's. */
+/* Signals are the loop's, but for those of a crash: blocked, they would end
+   the process without a word. */
 static int
 job_start_thread(void)
 {
+	static const int crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT,
+		SIGSYS, SIGTRAP };
 	sigset_t all, before;
+	size_t i;
 	int error;
 
 	sigfillset(&all);
+	for (i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
+		sigdelset(&all, crashes[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(
 	    &pool.threads[pool.thread_count], NULL, job_thread, NULL);

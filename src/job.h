@@ -7,6 +7,8 @@
 
 #include <bevhost/types.h>
 
+#include "call.h"
+
 #define JOB_THREADS 4
 
 struct job {
@@ -15,6 +17,7 @@ struct job {
 	int result;
 	void (*on_end)(struct job *job); /* on the loop */
 	void *owner;
+	struct call call; /* whose it is, NULLs when it is the host's */
 	struct job *next;
 };
 

@@ -150,6 +150,22 @@ log_vwrite(enum bevhost_level level, const char *prefix, const char *format,
 }
 
 void
+log_write_safe(const char *text, size_t len)
+{
+	static const char name[] = "bevhost: ";
+	char line[LOG_MAX + 64];
+	size_t used = sizeof(name) - 1;
+
+	memcpy(line, name, used);
+	used += log_escape(line + used, sizeof(line) - used - 1, text, len, 0);
+	line[used++] = '\n';
+	if (log_is_stuck())
+		return;
+	while (write(STDERR_FILENO, line, used) < 0 && errno == EINTR)
+		continue;
+}
+
+void
 log_write(enum bevhost_level level, const char *prefix, const char *format, ...)
 {
 	va_list args;

@@ -4,6 +4,7 @@
 #define LOG_H
 
 #include <stdarg.h>
+#include <stddef.h>
 
 #include <bevhost/types.h>
 
@@ -19,6 +20,9 @@ void log_write(enum bevhost_level level, const char *prefix, const char *format,
     ...) BEVHOST_PRINTF(3, 4);
 void log_vwrite(enum bevhost_level level, const char *prefix,
     const char *format, va_list args) BEVHOST_PRINTF(3, 0);
+
+/* The same line from a signal handler, whatever the level: takes no lock. */
+void log_write_safe(const char *text, size_t len);
 
 /*
  * Whence comes what is being done, "FILE:LINE", or NULL: every line begins with

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "crash.h"
 #include "describe.h"
 #include "dump.h"
 #include "instance.h"
@@ -244,6 +245,9 @@ main_serve_and_clean(struct main_host *host)
 	int status, i;
 
 	main_raise_limits(&host->files);
+	if (crash_init("", NULL, NULL) < 0)
+		log_write(
+		    BEVHOST_LOG_WARNING, NULL, "crashes will not be named: %m");
 	status = main_serve(host);
 	if (host->command.child != NULL) {
 		command_clear(&host->command);

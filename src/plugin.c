@@ -18,10 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "copy.h"
 #include "image.h"
 #include "log.h"
 #include "near.h"
+#include "symbol.h"
 
 static struct plugin *plugin_loaded;
 
@@ -228,27 +230,20 @@ plugin_check_copy(const char *copy, const char *path)
 	return status;
 }
 
+/* Code of the plugin runs here: its constructors, and its init. */
 static struct bevhost_plugin *
-plugin_open(int fd, const char *path)
+plugin_run_init(const char *copy, const char *path)
 {
 	struct bevhost_plugin *(*init)(void);
-	char copy[PATH_MAX];
-	const char *base = strrchr(path, '/');
+	void *object = dlopen(copy, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	struct bevhost_plugin *theirs;
-	void *object, *symbol;
+	void *symbol;
 
-	if (copy_make(fd, base ? base + 1 : path, copy, sizeof(copy)) < 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "plugin '%s': no private copy of it can be made: %m", path);
-		return NULL;
-	}
-	if (plugin_check_copy(copy, path) < 0)
-		return NULL;
-	object = dlopen(copy, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (object == NULL) {
 		plugin_say_load(path, copy, dlerror());
 		return NULL;
 	}
+	symbol_scan();
 	symbol = dlsym(object, "bevhost_plugin_init");
 	if (symbol == NULL) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
@@ -263,6 +258,29 @@ plugin_open(int fd, const char *path)
 		log_write(BEVHOST_LOG_ERROR, NULL,
 		    "plugin '%s': bevhost_plugin_init returned no plugin",
 		    path);
+	return theirs;
+}
+
+static struct bevhost_plugin *
+plugin_open(int fd, const char *path)
+{
+	const struct call loading = { .callback = "load", .file = path };
+	char copy[PATH_MAX];
+	const char *base = strrchr(path, '/');
+	struct bevhost_plugin *theirs;
+	struct call before;
+
+	if (copy_make(fd, base ? base + 1 : path, copy, sizeof(copy)) < 0) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "plugin '%s': no private copy of it can be made: %m", path);
+		return NULL;
+	}
+	if (plugin_check_copy(copy, path) < 0)
+		return NULL;
+	symbol_alias(copy, path);
+	before = call_swap(loading);
+	theirs = plugin_run_init(copy, path);
+	call_leave(before);
 	return theirs;
 }
 

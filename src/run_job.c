@@ -7,6 +7,7 @@
 
 #include <bevhost/task.h>
 
+#include "call.h"
 #include "job.h"
 #include "task.h"
 
@@ -29,7 +30,10 @@ int
 bevhost_run_job(int (*fn)(void *arg), void *arg, int *result)
 {
 	struct run_job run = {
-		.job = { .fn = fn, .arg = arg, .on_end = run_job_on_end },
+		.job = { .fn = fn,
+		    .arg = arg,
+		    .on_end = run_job_on_end,
+		    .call = call_running },
 		.task = task_current(),
 	};
 	int status = task_check();
@@ -37,6 +41,7 @@ bevhost_run_job(int (*fn)(void *arg), void *arg, int *result)
 	if (status < 0)
 		return status;
 	run.job.owner = &run;
+	run.job.call.callback = "job";
 	status = job_submit(&run.job);
 	if (status < 0)
 		return status;

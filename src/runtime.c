@@ -8,7 +8,6 @@
 #include "coro.h"
 #include "job.h"
 #include "log.h"
-#include "overflow.h"
 #include "stream.h"
 #include "task.h"
 
@@ -30,9 +29,6 @@ runtime_init(struct event_base *base, size_t stack_size, int job_threads,
 void
 runtime_prepare_stacks(void)
 {
-	if (overflow_catch() < 0)
-		log_write(BEVHOST_LOG_WARNING, NULL,
-		    "stack overflows will not be named: %m");
 	if (log_enabled(BEVHOST_LOG_DEBUG))
 		coro_paint();
 	if (coro_limit() != 0)

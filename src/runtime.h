@@ -17,7 +17,7 @@ struct event_base;
 int runtime_init(struct event_base *base, size_t stack_size, int job_threads,
     void (*on_gone)(void *arg), void *arg) BEVHOST_MUST_CHECK;
 
-/* Stacks will be used: catches overflows, and says what bounds them. */
+/* Stacks will be used: says what bounds them. */
 void runtime_prepare_stacks(void);
 
 /* The host stops: cancels the tasks that are no connection's. */

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "call.h"
 #include "coro.h"
 #include "instance.h"
 #include "log.h"
@@ -139,18 +140,27 @@ task_finish(struct task *task)
 	coro_free(coro);
 }
 
+/* What its author calls it. */
+static const char *
+task_callback(const struct task *task)
+{
+	if (task->parent != NULL)
+		return "child task";
+	return task->conn != NULL ? "run" : "task";
+}
+
 static void
 task_switch(struct task *task)
 {
 	struct task *before = task_running;
-	const struct bevhost_instance *instance =
-	    instance_enter(task->instance);
+	struct call call =
+	    call_enter(task->instance, task_callback(task), task->conn);
 	int alive;
 
 	task_running = task;
 	alive = coro_resume(task->coro);
 	task_running = before;
-	instance_enter(instance);
+	call_leave(call);
 	if (!alive)
 		task_finish(task);
 }

@@ -217,6 +217,8 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 	worker->instance_count = instance_count;
 	worker->listeners = listeners;
 	worker->listener_count = listener_count;
+	for (i = 0; i < instance_count; i++)
+		instances[i].number = i + 1;
 	worker_tune_malloc();
 	/* libevent writes without MSG_NOSIGNAL. */
 	signal(SIGPIPE, SIG_IGN);
@@ -236,6 +238,9 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 		runtime_prepare_stacks();
 	for (i = 0; i < instance_count; i++)
 		if (instance_start(&instances[i], worker->base) < 0)
+			return -1;
+	for (i = 0; i < instance_count; i++)
+		if (instance_self_test(&instances[i]) < 0)
 			return -1;
 	for (i = 0; i < listener_count; i++)
 		if (listener_start(&listeners[i], worker->conns) < 0)

@@ -147,6 +147,7 @@ __wrap_madvise(void *at, size_t size, int advice)
 	return __real_madvise(at, size, advice);
 }
 
+#if !defined(SANITIZERS)
 /* Each stack takes two of the kernel's mappings then. */
 START_TEST(without_guards_there_is_a_limit_and_it_is_kept)
 {
@@ -177,6 +178,7 @@ START_TEST(without_guards_there_is_a_limit_and_it_is_kept)
 	free(coros);
 }
 END_TEST
+#endif
 
 static void
 run_touch(void *arg)

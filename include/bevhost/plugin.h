@@ -45,8 +45,8 @@ struct bevhost_stream;	  /* a task's waiting view of a connection */
  * for all its instances.
  *
  * The calls of an instance, in order: create, config for each KEY=VALUE,
- * ready, start; then its connections; then stop and destroy. Those that
- * return int return 0, or -1 after bevhost_error(), which ends the start.
+ * ready, start, self_test; then its connections; then stop and destroy. Those
+ * that return int return 0, or -1 after bevhost_error(), which ends the start.
  *
  * The calls of a connection, in order: admit, open; then read, write, event,
  * drain as they come; then close, once and last if open returned 0, from the
@@ -98,8 +98,12 @@ struct bevhost_plugin {
 	int (*run)(struct bevhost_stream *stream, void *self);
 	size_t stack_size;
 
-	/* For self-test, freeze and thaw, manifest: must be NULL. */
-	void (*reserved[4])(void);
+	/* After every instance's start, before anything is accepted: can it do
+	   its work? -1 ends the start, or takes a reload back. */
+	int (*self_test)(void *self);
+
+	/* For freeze and thaw, manifest: must be NULL. */
+	void (*reserved[3])(void);
 };
 
 /* The one symbol that a plugin exports. Fills in the first four fields. */

@@ -27,7 +27,7 @@ class Calls:
     def wait(self, call, times=1):
         wait_for(lambda: self.all().count(call) >= times, f"call {call!r}")
 
-    def between(self, first="start", last="stop"):
+    def between(self, first="self_test", last="stop"):
         calls = self.all()
         return calls[calls.index(first) + 1:calls.index(last)]
 
@@ -47,13 +47,16 @@ class Instance(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
         self.assertEqual(calls.all(),
                          ["config log", "config number", "config tag",
-                          "ready", "start", "stop", "destroy"])
+                          "ready", "start", "self_test", "stop", "destroy"])
 
     def test_nothing_starts_when_a_step_fails(self):
         expected = {
             "ready": ["config log", "config fail", "ready", "destroy"],
             "start": ["config log", "config fail", "ready", "start",
                       "destroy"],
+            # Its start was successful, so its stop is due.
+            "self_test": ["config log", "config fail", "ready", "start",
+                          "self_test", "stop", "destroy"],
         }
         for step, order in expected.items():
             calls = Calls()
@@ -97,14 +100,17 @@ class Instance(unittest.TestCase):
         order = calls.all()
         self.assertEqual([call for call in order if call[:3] == "one"],
                          ["one config tag", "one ready", "one start",
-                          "one admit", "one open", "one read",
+                          "one self_test", "one admit", "one open", "one read",
                           "one event eof", "one close handler", "one stop",
                           "one destroy"])
         self.assertEqual([call for call in order if call[:3] == "two"],
                          ["two config tag", "two config act", "two ready",
-                          "two start", "two admit", "two open", "two read",
+                          "two start", "two self_test", "two admit", "two open", "two read",
                           "two write", "two event eof", "two close handler",
                           "two stop", "two destroy"])
+        # What tests itself may use what the others have started.
+        self.assertLess(order.index("two start"),
+                        order.index("one self_test"))
 
 
 class Connection(unittest.TestCase):

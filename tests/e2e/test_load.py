@@ -47,7 +47,7 @@ class Refused(unittest.TestCase):
                 "refused_two_models": "has more than one model",
                 "refused_open": "sets .open or .state_size",
                 "refused_frame": "has a .frame_size of 0",
-                "refused_reserved": "sets reserved[3]",
+                "refused_reserved": "sets reserved[2]",
                 "refused_null": "returned no plugin",
                 "refused_bare": "its .bare_param 'nothing' is no parameter",
                 "refused_param_type": "'x' has the unknown type 77",

@@ -353,7 +353,7 @@ class Stacks(unittest.TestCase):
     def test_an_overflow_is_named(self):
         with Server(plugin("tasks"), options=("--stack-size=32k",),
                     env={"ASAN_OPTIONS": "detect_stack_use_after_return=0:"
-                         "allow_user_segv_handler=1"}) as server:
+                         "handle_segv=0"}) as server:
             with server.connect() as connection:
                 port = connection.getsockname()[1]
                 connection.sendall(b"deep 10\n")
@@ -362,8 +362,9 @@ class Stacks(unittest.TestCase):
                 connection.sendall(b"deep 100000\n")
                 self.assertNotEqual(server.process.wait(harness.PATIENCE), 0)
             self.assertIn(
-                f"tasks: 127.0.0.1:{port}: its stack of 32768 bytes "
-                "overflowed: raise .stack_size or --stack-size",
+                f"in plugin tasks, callback run, connection 1 from "
+                f"127.0.0.1:{port}: its stack of 32768 bytes overflowed: "
+                "raise .stack_size or --stack-size",
                 server.stderr())
 
     def test_a_larger_stack_takes_more(self):

@@ -145,6 +145,12 @@ lifecycle_start(void *self, struct event_base *base)
 	return lifecycle_result(self, "start");
 }
 
+static int
+lifecycle_self_test(void *self)
+{
+	return lifecycle_result(self, "self_test");
+}
+
 static void
 lifecycle_stop(void *self)
 {
@@ -350,6 +356,7 @@ static struct bevhost_plugin plugin = {
 	.config = lifecycle_config,
 	.ready = lifecycle_ready,
 	.start = lifecycle_start,
+	.self_test = lifecycle_self_test,
 	.stop = lifecycle_stop,
 	.destroy = lifecycle_destroy,
 	.admit = lifecycle_admit,

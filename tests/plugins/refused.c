@@ -25,7 +25,7 @@
 #define REFUSED_CHANGE plugin->read = NULL
 #endif
 #if defined(REFUSED_RESERVED)
-#define REFUSED_CHANGE plugin->reserved[3] = (void (*)(void))refused_read
+#define REFUSED_CHANGE plugin->reserved[2] = (void (*)(void))refused_read
 #endif
 #if defined(REFUSED_NULL)
 #define REFUSED_CHANGE plugin = NULL

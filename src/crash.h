@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is said of a worker that crashes, ends too early, or hangs. */
+#ifndef CRASH_H
+#define CRASH_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include <bevhost/types.h>
+
+/* For whoever starts the worker, in memory shared with it. */
+struct crash_note {
+	int handler; /* whose call it was: an index of the worker's instances,
+			or -1 */
+	int signal;  /* 0: no crash, or exit() by a plugin */
+};
+
+/* Makes a worker say what it is doing, and go on. No library uses it. */
+#define CRASH_STALL_SIGNAL (SIGRTMIN + 5)
+
+/*
+ * Once for each process, by its main thread, before a plugin is loaded: from
+ * now on a signal that ends the process is first said, with the plugin's call
+ * that ran and a backtrace; exit() by a plugin and CRASH_STALL_SIGNAL are too.
+ *
+ * who is "worker 1 (generation 7, pid 123)" or "", and is copied. note (or
+ * NULL) is filled in before the process ends. beat (or NULL) is where the
+ * loop stores bevhost_now_ms() each time that it comes round: how long a stall
+ * has lasted is counted from it. Returns 0, or -1 with errno.
+ */
+int crash_init(const char *who, struct crash_note *note,
+    const volatile int64_t *beat) BEVHOST_MUST_CHECK;
+
+#endif
