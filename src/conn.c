@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -374,8 +375,48 @@ conn_loop_init(struct conns *conns, struct event_base *base)
 }
 
 void
-conn_drain(struct bevhost_conn *conn)
+conn_ask(struct bevhost_conn *conn)
 {
-	if (conn->state == CONN_OPEN && !handler_drain(&conn->handler))
-		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_DRAIN);
+	if (conn->state != CONN_OPEN || conn->asked ||
+	    !handler_can_drain(&conn->handler))
+		return;
+	conn->asked = 1;
+	handler_drain(&conn->handler);
+	flow_handler_ran(&conn->flow);
+}
+
+static int
+conn_has_timer(const struct bevhost_conn *conn)
+{
+	const struct bevhost_timer *timer;
+
+	LIST_FOREACH (timer, &conn->timers, entry)
+		if (event_pending(timer->event, EV_TIMEOUT, NULL) &&
+		    !handler_owns_timer(&conn->handler, timer))
+			return 1;
+	return 0;
+}
+
+/* Is there anything that the loop has not read yet? An end or an error counts,
+   and is left to the read. */
+static int
+conn_is_readable(const struct bevhost_conn *conn)
+{
+	struct pollfd poll_fd = { .fd = conn_fd(conn), .events = POLLIN };
+
+	return poll(&poll_fd, 1, 0) != 0;
+}
+
+int
+conn_is_idle(const struct bevhost_conn *conn)
+{
+	struct bufferevent *bev = conn->flow.bev;
+
+	return conn->state == CONN_OPEN && !conn->flow.eof &&
+	       conn->holds == handler_holds(&conn->handler) &&
+	       handler_is_idle(&conn->handler) && !conn_has_timer(conn) &&
+	       evbuffer_get_length(bufferevent_get_input(bev)) == 0 &&
+	       flow_owed(&conn->flow) == 0 &&
+	       (bufferevent_get_enabled(bev) & EV_READ) &&
+	       !conn_is_readable(conn);
 }

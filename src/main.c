@@ -180,8 +180,7 @@ main_on_command_end(void *arg)
 	struct main_host *host = arg;
 
 	/* A signal that ended the command may have reached us first. */
-	if (!host->worker.stopping)
-		worker_stop(&host->worker);
+	worker_drain(&host->worker);
 }
 
 static int
@@ -192,6 +191,7 @@ main_serve(struct main_host *host)
 		.event_method = options->event_method,
 		.stack_size = (size_t)options->stack_size,
 		.job_threads = options->job_threads,
+		.drain_timeout_ms = WORKER_DRAIN_MS,
 	};
 	int status = main_prepare(host);
 

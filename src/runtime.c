@@ -47,6 +47,11 @@ void
 runtime_drain(void)
 {
 	stream_loop_drain();
+}
+
+void
+runtime_cancel(void)
+{
 	task_loop_cancel();
 }
 

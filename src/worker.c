@@ -77,94 +77,78 @@ out:
 	return base;
 }
 
-/* What must end before the loop does. */
-static size_t
-worker_left(const struct worker *worker)
-{
-	return conns_count(worker->conns) + runtime_left();
-}
-
-static void
-worker_end_loop_if_done(struct worker *worker)
-{
-	if (worker->stopping && worker_left(worker) == 0)
-		event_base_loopexit(worker->base, NULL);
-}
-
 static void
 worker_on_conn_gone(void *arg)
 {
 	struct worker *worker = arg;
 	int i;
 
-	for (i = 0; !worker->stopping && i < worker->listener_count; i++)
+	for (i = 0;
+	     worker->drain.phase == DRAIN_NOT && i < worker->listener_count;
+	     i++)
 		listener_retry(&worker->listeners[i]);
-	worker_end_loop_if_done(worker);
+	drain_on_gone(&worker->drain);
 }
 
 static void
 worker_on_task_gone(void *arg)
 {
-	worker_end_loop_if_done(arg);
+	struct worker *worker = arg;
+
+	drain_on_gone(&worker->drain);
 }
 
 static void
 worker_on_signal(evutil_socket_t signal_number, short what, void *arg)
 {
 	struct worker *worker = arg;
+	int now = worker->drain.phase >= DRAIN_FINISH;
 
 	(void)what;
 	log_write(BEVHOST_LOG_NOTICE, NULL, "SIG%s: %s",
-	    sigabbrev_np(signal_number),
-	    worker->stopping ? "stopping now" : "stopping");
-	worker_stop(worker);
+	    sigabbrev_np(signal_number), now ? "stopping now" : "stopping");
+	if (now)
+		worker_stop(worker);
+	else
+		worker_drain(worker);
 }
 
+/* Clients that wait in a socket are taken, unless somebody else will. */
 static void
-worker_on_deadline(evutil_socket_t fd, short what, void *arg)
+worker_stop_listening(struct worker *worker, int all_leave)
 {
-	struct worker *worker = arg;
+	int i;
 
-	(void)fd;
-	(void)what;
-	if (worker->stopping > 1) {
-		event_base_loopbreak(worker->base);
-		return;
-	}
-	log_write(BEVHOST_LOG_WARNING, NULL,
-	    "%zu connections and %zu tasks did not finish in %d s: closing "
-	    "them",
-	    conns_count(worker->conns), runtime_left(), WORKER_DRAIN_MS / 1000);
-	worker_stop(worker);
+	drain_prepare(&worker->drain);
+	for (i = 0; i < worker->listener_count; i++)
+		if (all_leave || worker->listeners[i].leaving)
+			listener_finish(&worker->listeners[i]);
+		else
+			listener_clear(&worker->listeners[i]);
 }
 
-static void
-worker_cut(struct worker *worker)
+void
+worker_retire(struct worker *worker, int64_t timeout_ms)
 {
-	conns_cut(worker->conns);
-	runtime_cut();
+	worker_stop_listening(worker, 0);
+	drain_retire(&worker->drain, timeout_ms);
+}
+
+void
+worker_drain(struct worker *worker)
+{
+	worker_stop_listening(worker, 1);
+	drain_start(&worker->drain);
 }
 
 void
 worker_stop(struct worker *worker)
 {
-	struct timeval drain = { .tv_sec = WORKER_DRAIN_MS / 1000 };
-	struct timeval cut = { .tv_sec = WORKER_CUT_MS / 1000 };
 	int i;
 
-	if (worker->stopping++ > 0) {
-		worker_cut(worker);
-		if (event_add(worker->deadline, &cut) < 0)
-			event_base_loopbreak(worker->base);
-		return;
-	}
 	for (i = 0; i < worker->listener_count; i++)
 		listener_clear(&worker->listeners[i]);
-	conns_drain(worker->conns);
-	runtime_drain();
-	if (event_add(worker->deadline, &drain) < 0)
-		worker_cut(worker);
-	worker_end_loop_if_done(worker);
+	drain_cut(&worker->drain);
 }
 
 static int
@@ -177,9 +161,8 @@ worker_init_events(
 	worker->conns = conns_new(worker->base, worker_on_conn_gone, worker);
 	if (worker->conns == NULL)
 		return -1;
-	worker->deadline =
-	    evtimer_new(worker->base, worker_on_deadline, worker);
-	if (worker->deadline == NULL ||
+	if (drain_init(&worker->drain, worker->base, worker->conns,
+		settings->drain_timeout_ms, settings->drain_spread_ms) < 0 ||
 	    runtime_init(worker->base, settings->stack_size,
 		settings->job_threads, worker_on_task_gone, worker) < 0)
 		return -1;
@@ -261,8 +244,10 @@ worker_end_conns(struct worker *worker)
 {
 	int passes;
 
-	for (passes = 0; worker_left(worker) > 0 && passes < 100; passes++) {
-		worker_cut(worker);
+	for (passes = 0; drain_left(&worker->drain) > 0 && passes < 100;
+	     passes++) {
+		conns_cut(worker->conns);
+		runtime_cut();
 		event_base_loop(worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	}
 	/* What libevent finalises late needs one more. Without ONCE it would
@@ -290,7 +275,7 @@ worker_clear(struct worker *worker)
 		return 0;
 	if (worker->tasks)
 		worker_end_conns(worker);
-	if (worker->tasks && worker_left(worker) > 0) {
+	if (worker->tasks && drain_left(&worker->drain) > 0) {
 		log_write(BEVHOST_LOG_WARNING, NULL,
 		    "handlers hold %zu connections and %zu tasks that were to "
 		    "end: leaving without them",
@@ -305,8 +290,7 @@ worker_clear(struct worker *worker)
 	for (i = 0; i < 3; i++)
 		if (worker->signals[i] != NULL)
 			event_free(worker->signals[i]);
-	if (worker->deadline != NULL)
-		event_free(worker->deadline);
+	drain_clear(&worker->drain);
 	event_base_free(worker->base);
 	worker->base = NULL;
 	return 0;
