@@ -188,7 +188,9 @@ expect_end(int fd)
 		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
 	}
 	close(fd);
-	ck_assert_int_eq(event_base_dispatch(base), 0);
+	/* The end of the last one has ended a loop already. */
+	if (drain_left(&drain) > 0)
+		ck_assert_int_eq(event_base_dispatch(base), 0);
 	ck_assert_uint_eq(drain_left(&drain), 0);
 	ck_assert_int_eq(reason, BEVHOST_REASON_DRAIN);
 }
