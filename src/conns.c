@@ -91,12 +91,12 @@ conns_begin_turns(struct conns *conns)
 static void
 conns_sweep_one(struct bevhost_conn *conn, enum conns_sweep how)
 {
-	if (how == CONNS_ASK || (how == CONNS_CLOSE && !conn->asked))
+	if (how != CONNS_CLOSE_EVEN)
 		conn_ask(conn);
-	if (how == CONNS_CLOSE_EVEN || (how == CONNS_CLOSE && !conn->asked))
-		if (conn_is_idle(conn))
-			conn_close(
-			    conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_DRAIN);
+	if (how == CONNS_ASK || (how == CONNS_CLOSE && conn->asked))
+		return;
+	if (conn_is_idle(conn))
+		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_DRAIN);
 }
 
 size_t
