@@ -148,6 +148,23 @@ class Busy(Stop):
                     self.assertGreaterEqual(len(data), count)
                 self.assert_ends(server, "drain")
 
+    def test_the_instance_s_own_task_serves_the_busy_to_their_end(self):
+        with Server(plugin("tasks"), options=("-v",)) as server:
+            with server.connect() as connection:
+                lines = connection.makefile()
+                connection.sendall(b"sleep 0\nsl")
+                lines.readline()
+                self.stopping(server)
+                connection.sendall(b"eep 0\nstats\nsl")
+                lines.readline()
+                before = int(lines.readline().rsplit("=", 1)[1])
+                connection.sendall(b"eep 200\nstats\n")
+                lines.readline()
+                after = int(lines.readline().rsplit("=", 1)[1])
+                self.assertGreater(after, before)
+                self.assertEqual(lines.readline(), "")
+            self.assert_ends(server, "drain")
+
     def test_the_idle_do_not_wait_for_the_busy(self):
         with Server(plugin("serve"), options=("-v",)) as server:
             with server.connect() as busy, server.connect() as idle:
