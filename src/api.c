@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "addr.h"
 #include "call.h"
 #include "conn.h"
 #include "instance.h"
@@ -125,10 +124,7 @@ char *
 bevhost_conn_client_text(
     const struct bevhost_conn *conn, char *buf, size_t size)
 {
-	socklen_t len;
-	const struct sockaddr *peer = conn_peer(conn, &len);
-
-	return addr_text(peer, len, buf, size);
+	return conn_peer_text(conn, buf, size);
 }
 
 struct bevhost_timer *
@@ -195,7 +191,7 @@ void
 bevhost_conn_log(const struct bevhost_conn *conn, enum bevhost_level level,
     const char *format, ...)
 {
-	char address[ADDR_TEXT_SIZE], prefix[ADDR_TEXT_SIZE + 80];
+	char address[BEVHOST_ADDRESS_SIZE], prefix[BEVHOST_ADDRESS_SIZE + 80];
 	int saved_errno = errno;
 	va_list args;
 

@@ -6,3 +6,12 @@
 #include "call.h"
 
 _Thread_local struct call call_running;
+
+struct call
+call_swap(struct call call)
+{
+	const struct call before = call_running;
+
+	call_running = call;
+	return before;
+}

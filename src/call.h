@@ -8,35 +8,28 @@
 struct bevhost_conn;
 struct bevhost_instance;
 
+/* callback NULL: nothing of a plugin runs. instance NULL: file is loaded. */
 struct call {
-	const char *callback; /* NULL: nothing of a plugin runs */
-	const struct bevhost_instance
-	    *instance;			 /* NULL: file is being loaded */
+	const struct bevhost_instance *instance;
 	const struct bevhost_conn *conn; /* or NULL */
-	const char *file;
+	const char *callback, *file;
 };
 
 /* Read by signal handlers too. */
 extern _Thread_local struct call call_running;
 
 /* Returns what ran before, for call_leave(). */
-static inline struct call
-call_swap(struct call call)
-{
-	struct call before = call_running;
-
-	call_running = call;
-	return before;
-}
+struct call call_swap(struct call call);
 
 /* Around every call into an instance's plugin; conn or NULL. */
 static inline struct call
 call_enter(const struct bevhost_instance *instance, const char *callback,
     const struct bevhost_conn *conn)
 {
-	const struct call call = { callback, instance, conn, NULL };
+	const struct call before = call_running;
 
-	return call_swap(call);
+	call_running = (struct call){ instance, conn, callback, NULL };
+	return before;
 }
 
 static inline void

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,19 +56,25 @@ conn_fd(const struct bevhost_conn *conn)
 				      : conn->fd;
 }
 
+char *
+conn_peer_text(const struct bevhost_conn *conn, char *buf, size_t size)
+{
+	socklen_t len;
+	const struct sockaddr *peer = conn_peer(conn, &len);
+
+	return addr_text(peer, len, buf, size);
+}
+
 static void
 conn_say(const struct bevhost_conn *conn, enum bevhost_level level,
     const char *what, const char *detail)
 {
 	char address[ADDR_TEXT_SIZE];
-	const struct sockaddr *peer;
-	socklen_t len;
 
 	if (!log_enabled(level))
 		return;
-	peer = conn_peer(conn, &len);
 	log_write(level, instance_name(conn->handler.instance), "%s: %s%s",
-	    addr_text(peer, len, address, sizeof(address)), what, detail);
+	    conn_peer_text(conn, address, sizeof(address)), what, detail);
 }
 
 static void
@@ -374,8 +381,48 @@ conn_loop_init(struct conns *conns, struct event_base *base)
 }
 
 void
-conn_drain(struct bevhost_conn *conn)
+conn_ask(struct bevhost_conn *conn)
 {
-	if (conn->state == CONN_OPEN && !handler_drain(&conn->handler))
-		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_DRAIN);
+	if (conn->state != CONN_OPEN || conn->asked ||
+	    !handler_can_drain(&conn->handler))
+		return;
+	conn->asked = 1;
+	handler_drain(&conn->handler);
+	flow_handler_ran(&conn->flow);
+}
+
+static int
+conn_has_timer(const struct bevhost_conn *conn)
+{
+	const struct bevhost_timer *timer;
+
+	LIST_FOREACH (timer, &conn->timers, entry)
+		if (event_pending(timer->event, EV_TIMEOUT, NULL) &&
+		    !handler_owns_timer(&conn->handler, timer))
+			return 1;
+	return 0;
+}
+
+/* Is there anything that the loop has not read yet? An end or an error counts,
+   and is left to the read. */
+static int
+conn_is_readable(const struct bevhost_conn *conn)
+{
+	struct pollfd poll_fd = { .fd = conn_fd(conn), .events = POLLIN };
+
+	return poll(&poll_fd, 1, 0) != 0;
+}
+
+int
+conn_is_idle(const struct bevhost_conn *conn)
+{
+	struct bufferevent *bev = conn->flow.bev;
+
+	return conn->state == CONN_OPEN && !conn->flow.eof &&
+	       conn->holds == handler_holds(&conn->handler) &&
+	       handler_is_idle(&conn->handler) && !conn_has_timer(conn) &&
+	       evbuffer_get_length(bufferevent_get_input(bev)) == 0 &&
+	       flow_owed(&conn->flow) == 0 &&
+	       (bufferevent_get_enabled(bev) & EV_READ) &&
+	       !conn_is_readable(conn);
 }

@@ -45,6 +45,8 @@ struct bevhost_conn {
 	unsigned holds;
 	int fd;		      /* before there is a bev, which has it then */
 	unsigned opened : 1;  /* close is due */
+	unsigned asked : 1;   /* drain was called */
+	unsigned due : 1;     /* in a drain it has had its turn */
 	unsigned char state;  /* enum conn_state */
 	unsigned char reason; /* enum bevhost_reason */
 	union {
@@ -72,14 +74,23 @@ void conn_accept(struct conns *set, struct bevhost_instance *instance, int fd,
 void conn_close(struct bevhost_conn *conn, enum bevhost_close how,
     enum bevhost_reason reason);
 
-/* Asks the handler to finish, and closes if it cannot be asked. */
-void conn_drain(struct bevhost_conn *conn);
+/* Asks the handler to finish: once, and only one that can be asked. */
+void conn_ask(struct bevhost_conn *conn);
+
+/*
+ * Nothing is under way: no byte of the input waits, here or in the kernel, the
+ * output is sent, and the handler waits for its peer alone. It has no timer, no
+ * hold, has not stopped reading, nor heard the end of the input.
+ */
+int conn_is_idle(const struct bevhost_conn *conn);
 
 void conn_hold(struct bevhost_conn *conn);
 void conn_release(struct bevhost_conn *conn);
 
 const struct sockaddr *
 conn_peer(const struct bevhost_conn *conn, socklen_t *len);
+/* As addr_text(). */
+char *conn_peer_text(const struct bevhost_conn *conn, char *buf, size_t size);
 static inline int
 conn_is_closing(const struct bevhost_conn *conn)
 {

@@ -42,14 +42,82 @@ conns_count(const struct conns *conns)
 	return conns->count;
 }
 
+struct event_base *
+conns_base(const struct conns *conns)
+{
+	return conns->loop.base;
+}
+
+uint64_t
+conns_last_id(const struct conns *conns)
+{
+	return conns->last_id;
+}
+
 void
-conns_drain(struct conns *conns)
+conns_accept(struct conns *conns, struct bevhost_instance *instance, int fd,
+    const struct sockaddr *peer, socklen_t peer_len)
+{
+	conn_accept(conns, instance, fd, peer, peer_len);
+}
+
+void
+conns_hurry(struct conns *conns)
+{
+	flow_loop_drain(&conns->loop);
+}
+
+static size_t
+conns_waiting(const struct conns *conns)
+{
+	const struct bevhost_conn *conn;
+	size_t count = 0;
+
+	TAILQ_FOREACH (conn, &conns->conns, entry)
+		count += conn->state == CONN_OPEN && !conn->due;
+	return count;
+}
+
+size_t
+conns_begin_turns(struct conns *conns)
 {
 	struct bevhost_conn *conn;
 
-	flow_loop_drain(&conns->loop);
 	TAILQ_FOREACH (conn, &conns->conns, entry)
-		conn_drain(conn);
+		conn->due = 0;
+	return conns_waiting(conns);
+}
+
+static void
+conns_sweep_one(struct bevhost_conn *conn, enum conns_sweep how)
+{
+	if (how != CONNS_CLOSE_EVEN)
+		conn_ask(conn);
+	if (how == CONNS_ASK || (how == CONNS_CLOSE && conn->asked))
+		return;
+	if (conn_is_idle(conn))
+		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_DRAIN);
+}
+
+size_t
+conns_sweep(
+    struct conns *conns, enum conns_sweep how, size_t leave, uint64_t last)
+{
+	size_t waiting = conns_waiting(conns);
+	struct bevhost_conn *conn;
+
+	TAILQ_FOREACH (conn, &conns->conns, entry) {
+		if (conn->state != CONN_OPEN)
+			continue;
+		if (!conn->due && waiting > leave &&
+		    (conn->id <= last || conn->flow.heard)) {
+			conn->due = 1;
+			waiting--;
+		}
+		if (conn->due)
+			conns_sweep_one(conn, how);
+	}
+	return waiting;
 }
 
 void

@@ -4,11 +4,14 @@
 #define CONNS_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
 
 #include <bevhost/types.h>
 
 struct conns;
 struct event_base;
+struct bevhost_instance;
 
 /* on_gone is called after the end of each connection. NULL without memory. */
 struct conns *conns_new(struct event_base *base, void (*on_gone)(void *arg),
@@ -17,9 +20,33 @@ struct conns *conns_new(struct event_base *base, void (*on_gone)(void *arg),
 void conns_free(struct conns *conns);
 
 size_t conns_count(const struct conns *conns);
+struct event_base *conns_base(const struct conns *conns);
+/* Of the latest connection. */
+uint64_t conns_last_id(const struct conns *conns);
 
-/* Asks every handler to finish, and closes for those that cannot be asked. */
-void conns_drain(struct conns *conns);
+/* As conn_accept(): takes fd. */
+void conns_accept(struct conns *conns, struct bevhost_instance *instance,
+    int fd, const struct sockaddr *peer, socklen_t peer_len);
+
+/* Peers that do not close get less patience from now on. */
+void conns_hurry(struct conns *conns);
+
+/* What a sweep does with connections that have had their turn. */
+enum conns_sweep {
+	CONNS_ASK,	 /* asks handlers that can be asked, once */
+	CONNS_CLOSE,	 /* and closes the others when they are idle */
+	CONNS_CLOSE_EVEN /* and those that were asked too */
+};
+
+/* Nobody has had a turn. Returns how many can have one. */
+size_t conns_begin_turns(struct conns *conns);
+/*
+ * Gives turns, the oldest first, until no more than `leave` have had none;
+ * never to those with an id above `last` from which nothing has come yet. Then
+ * sweeps. Returns how many have had no turn.
+ */
+size_t conns_sweep(
+    struct conns *conns, enum conns_sweep how, size_t leave, uint64_t last);
 /* Closes all at once. */
 void conns_cut(struct conns *conns);
 

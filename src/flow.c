@@ -427,6 +427,7 @@ flow_on_readable(evutil_socket_t fd, short what, void *arg)
 	evbuffer_freeze(input, 0);
 	if (len > 0) {
 		flow->large = len >= FLOW_READ_LARGE;
+		flow->heard = 1;
 		flow_call_read(flow, input);
 		if (!flow->closing)
 			flow_flush(flow);

@@ -47,6 +47,7 @@ struct flow {
 	unsigned large : 1;	  /* the last read was: read in place */
 	unsigned paused : 2;	  /* why reading waits: FLOW_PAUSED_* */
 	unsigned holds_input : 1; /* the input has our callback */
+	unsigned heard : 1;	  /* the peer has sent a first byte */
 	unsigned eof : 1;	  /* the peer has sent its last byte */
 	unsigned closing : 1;	  /* flow_close() was called */
 	unsigned lingering : 1;	  /* all is sent, our end is shut */

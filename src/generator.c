@@ -57,6 +57,13 @@ generator_eof(struct bevhost_generator *generator)
 	generator->flags |= GENERATOR_EOF;
 }
 
+int
+generator_is_reading(const struct bevhost_generator *generator)
+{
+	return generator->op == BEVHOST_OP_READ &&
+	       !(generator->flags & GENERATOR_AGAIN);
+}
+
 /* Why it can go on, or -1 when it cannot. */
 static int
 generator_why(const struct bevhost_generator *generator)

@@ -27,5 +27,7 @@ int generator_step(struct bevhost_generator *generator,
 void generator_on_timer(
     struct bevhost_generator *generator, struct bevhost_timer *timer);
 void generator_eof(struct bevhost_generator *generator);
+/* Does it wait for input, with a deadline or without? */
+int generator_is_reading(const struct bevhost_generator *generator);
 
 #endif

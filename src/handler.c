@@ -263,17 +263,45 @@ handler_event(struct handler *handler, struct bufferevent *bev, short what)
 }
 
 int
+handler_can_drain(const struct handler *handler)
+{
+	return handler_def(handler)->drain != NULL;
+}
+
+void
 handler_drain(struct handler *handler)
 {
-	const struct bevhost_plugin *def = handler_def(handler);
 	struct call before;
 
-	if (def->drain == NULL)
-		return 0;
 	before = call_enter(handler->instance, "drain", handler->conn);
-	def->drain(handler->state);
+	handler_def(handler)->drain(handler->state);
 	call_leave(before);
-	return 1;
+}
+
+int
+handler_is_idle(const struct handler *handler)
+{
+	const struct bevhost_stream *stream = handler->state;
+	const struct task *task = handler->model.task;
+
+	if (handler->generates)
+		return generator_is_reading(handler->state);
+	if (handler_def(handler)->run == NULL)
+		return 1;
+	return task != NULL && stream->reader == task && task_is_alone(task);
+}
+
+int
+handler_owns_timer(
+    const struct handler *handler, const struct bevhost_timer *timer)
+{
+	return handler->generates && handler->model.timer == timer;
+}
+
+unsigned
+handler_holds(const struct handler *handler)
+{
+	return handler_def(handler)->run != NULL && handler->model.task != NULL;
 }
 
 void

@@ -48,8 +48,16 @@ void handler_read(struct handler *handler, struct bufferevent *bev);
 void handler_write(struct handler *handler, struct bufferevent *bev);
 /* 0 when nobody heard it. */
 int handler_event(struct handler *handler, struct bufferevent *bev, short what);
-/* 0 when the plugin has no drain callback. */
-int handler_drain(struct handler *handler);
+/* Has the plugin a drain callback? Calls it. */
+int handler_can_drain(const struct handler *handler);
+void handler_drain(struct handler *handler);
+/* Does it wait for bytes of its peer, as far as its model shows? Input, output,
+   and the timers and holds that the plugin took are the connection's. */
+int handler_is_idle(const struct handler *handler);
+/* Of those, what its model took and not the plugin. */
+int handler_owns_timer(
+    const struct handler *handler, const struct bevhost_timer *timer);
+unsigned handler_holds(const struct handler *handler);
 void handler_timer(
     struct handler *handler, struct bevhost_conn *conn, bevhost_timer_cb cb);
 /* The connection has a reason to close. Nothing of the plugin runs inside. */

@@ -15,11 +15,14 @@
 
 #include <event2/listener.h>
 
-#include "conn.h"
+#include "conns.h"
 #include "log.h"
 
 #define LISTENER_REST_MS 100
 #define LISTENER_LOG_MS	 1000
+
+/* More do not wait in one socket, unless they go on coming. */
+#define LISTENER_LAST_MAX 8192
 
 /* Of all listeners: they fail together when descriptors run out. */
 static int64_t listener_error_ms; /* when one was logged */
@@ -73,7 +76,7 @@ listener_on_accept(struct evconnlistener *evlistener, evutil_socket_t fd,
 	struct listener *listener = arg;
 
 	(void)evlistener;
-	conn_accept(
+	conns_accept(
 	    listener->set, listener->instance, fd, peer, (socklen_t)peer_len);
 }
 
@@ -97,8 +100,28 @@ listener_on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (listener->paused)
+		return;
 	if (evconnlistener_enable(listener->evlistener) < 0)
 		event_add(listener->resume, &rest);
+}
+
+void
+listener_pause(struct listener *listener)
+{
+	listener->paused = 1;
+	if (listener->evlistener == NULL)
+		return;
+	event_del(listener->resume);
+	evconnlistener_disable(listener->evlistener);
+}
+
+void
+listener_resume(struct listener *listener)
+{
+	listener->paused = 0;
+	if (listener->evlistener != NULL)
+		listener_on_resume(-1, EV_TIMEOUT, listener);
 }
 
 void
@@ -127,19 +150,55 @@ listener_start(struct listener *listener, struct conns *set)
 
 	listener->set = set;
 	listener->resume =
-	    evtimer_new(set->loop.base, listener_on_resume, listener);
+	    evtimer_new(conns_base(set), listener_on_resume, listener);
 	/* Created disabled: a failed enable would else go unseen. */
 	listener->evlistener =
-	    evconnlistener_new(set->loop.base, listener_on_accept, listener,
+	    evconnlistener_new(conns_base(set), listener_on_accept, listener,
 		LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, listener->sock.fd);
 	if (listener->resume == NULL || listener->evlistener == NULL ||
-	    evconnlistener_enable(listener->evlistener) < 0) {
+	    (!listener->paused &&
+		evconnlistener_enable(listener->evlistener) < 0)) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "cannot listen on %s: %m",
 		    listener_text(listener, address, sizeof(address)));
 		return -1;
 	}
 	evconnlistener_set_error_cb(listener->evlistener, listener_on_error);
 	return 0;
+}
+
+/* Returns 0 when there is no more to take, or what can not be taken. */
+static int
+listener_accept(struct listener *listener)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	int fd = accept4(listener->sock.fd, (struct sockaddr *)&peer, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		conns_accept(listener->set, listener->instance, fd,
+		    (struct sockaddr *)&peer, len);
+		return 1;
+	}
+	if (errno == EAGAIN)
+		return 0;
+	/* Of the new connection's own network: the next one may be well. */
+	if (errno != EINTR && errno != ECONNABORTED)
+		listener_say_error(listener, errno);
+	return errno != EMFILE && errno != ENFILE;
+}
+
+void
+listener_finish(struct listener *listener)
+{
+	int count = 0;
+
+	if (listener->evlistener != NULL && !listener->paused) {
+		evconnlistener_disable(listener->evlistener);
+		while (count++ < LISTENER_LAST_MAX && listener_accept(listener))
+			;
+	}
+	listener_clear(listener);
 }
 
 void

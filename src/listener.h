@@ -15,20 +15,30 @@ struct listener {
 	struct conns *set;
 	struct evconnlistener *evlistener;
 	struct event *resume; /* after an accept that failed */
+	unsigned paused : 1;
+	unsigned leaving : 1; /* nobody else goes on with its socket: set by
+				 who knows, before a worker retires */
 };
 
 /* Takes sock. It accepts nothing before listener_start(). */
 void listener_init(struct listener *listener, const struct sock *sock,
     struct bevhost_instance *instance);
 
-/* Returns 0, or -1 having logged. */
+/* One that is paused waits to be resumed. Returns 0, or -1 having logged. */
 int
 listener_start(struct listener *listener, struct conns *set) BEVHOST_MUST_CHECK;
 
 /* A descriptor may have become free. */
 void listener_retry(struct listener *listener);
 
-/* Accepts no more, and closes. */
+/* Accepts no more, and goes on listening: clients wait in the socket. */
+void listener_pause(struct listener *listener);
+void listener_resume(struct listener *listener);
+
+/* Takes those that wait in the socket, unless it is paused, and clears: with
+   the last descriptor of a socket they would be reset. */
+void listener_finish(struct listener *listener);
+/* Accepts no more, and closes its descriptor. */
 void listener_clear(struct listener *listener);
 
 /* The bound address as text. Returns buf. */

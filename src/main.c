@@ -12,30 +12,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "crash.h"
 #include "describe.h"
 #include "dump.h"
-#include "instance.h"
-#include "listener.h"
 #include "log.h"
 #include "options.h"
 #include "plugin.h"
-#include "worker.h"
-
-#define MAIN_LISTENERS_MAX 256
-
-struct main_host {
-	struct options options;
-	struct plugin_dirs dirs;
-	struct bevhost_instance *instances;
-	int instance_count;
-	struct listener listeners[MAIN_LISTENERS_MAX];
-	int listener_count;
-	struct worker worker;
-	struct command command;
-	struct rlimit files; /* as it was at the start */
-};
+#include "single.h"
 
 /* As many connections as the machine lets us have. */
 static void
@@ -50,257 +32,57 @@ main_raise_limits(struct rlimit *before)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* The words of a handler; what is refused is named by its line in the file. */
 static int
-main_configure(
-    struct bevhost_instance *instance, const struct settings_handler *handler)
+main_describe(const struct options *options)
 {
-	const struct settings_word *word = handler->words;
-	int i;
+	struct plugin_dirs dirs;
+	int status = plugin_dirs_init(&dirs, options->settings.plugin_dir);
 
-	for (i = 0; i < handler->word_count; i++, word++) {
-		log_set_where(word->where);
-		if (instance_config(instance, word->key, word->value) < 0)
-			return EX_CONFIG;
-	}
-	return 0;
-}
-
-/* A plugin with its parameters: an instance that is not ready yet. */
-static int
-main_load(struct main_host *host, const struct settings_handler *handler)
-{
-	struct bevhost_instance *instance;
-	struct plugin *plugin;
-
-	log_set_where(handler->where);
-	plugin = plugin_load(&host->dirs, handler->plugin);
-	if (plugin == NULL)
-		return EX_CONFIG;
-	instance = &host->instances[host->instance_count++];
-	if (instance_init(instance, plugin) < 0)
-		return EX_CONFIG;
-	return main_configure(instance, handler);
+	if (status == 0 && options->action == OPTIONS_HELP)
+		status = describe_help(&dirs, options->help_plugin);
+	else if (status == 0 && options->action == OPTIONS_LIST_PLUGINS)
+		status = describe_list(&dirs);
+	else if (status == 0)
+		status = describe_dump(&dirs, options->dump_plugin);
+	plugin_dirs_clear(&dirs);
+	return status < 0 ? EX_CONFIG : 0;
 }
 
 static int
-main_listen(struct main_host *host, const struct settings_handler *handler,
-    struct bevhost_instance *instance)
+main_serve(const struct options *options)
 {
-	struct sock socks[16];
-	int i, j, count, room;
+	struct rlimit files; /* as it was at the start */
 
-	log_set_where(handler->where);
-	for (i = 0; i < handler->address_count; i++) {
-		room = MAIN_LISTENERS_MAX - host->listener_count;
-		if (room == 0) {
-			log_write(BEVHOST_LOG_ERROR, NULL,
-			    "more than %d listeners", MAIN_LISTENERS_MAX);
-			return EX_USAGE;
-		}
-		count = sock_open(&handler->addresses[i].spec,
-		    handler->addresses[i].text, socks, room < 16 ? room : 16);
-		if (count < 0)
-			return -count;
-		for (j = 0; j < count; j++)
-			listener_init(&host->listeners[host->listener_count++],
-			    &socks[j], instance);
-	}
-	return 0;
+	main_raise_limits(&files);
+	return single_run(options, &files);
 }
 
 static int
-main_prepare_all(struct main_host *host)
+main_act(const struct options *options)
 {
-	const struct settings *settings = &host->options.settings;
-	int i, status;
-
-	host->instances =
-	    calloc((size_t)settings->handler_count, sizeof(*host->instances));
-	if (host->instances == NULL) {
-		log_write(BEVHOST_LOG_ERROR, NULL, "%m");
-		return EX_OSERR;
-	}
-	for (i = 0; i < settings->handler_count; i++) {
-		status = main_load(host, &settings->handlers[i]);
-		if (status != 0)
-			return status;
-	}
-	for (i = 0; i < settings->handler_count; i++) {
-		status = main_listen(
-		    host, &settings->handlers[i], &host->instances[i]);
-		if (status != 0)
-			return status;
-	}
-	for (i = 0; i < host->instance_count; i++) {
-		log_set_where(settings->handlers[i].where);
-		if (instance_ready(&host->instances[i]) < 0)
-			return EX_CONFIG;
-	}
-	return 0;
-}
-
-static int
-main_prepare(struct main_host *host)
-{
-	int status = main_prepare_all(host);
-
-	log_set_where(NULL);
-	return status;
-}
-
-static void
-main_say_listening(const struct main_host *host)
-{
-	char address[ADDR_TEXT_SIZE];
-	int i;
-
-	for (i = 0; i < host->listener_count; i++)
-		log_write(BEVHOST_LOG_NOTICE, NULL, "listening on %s (%s)",
-		    listener_text(
-			&host->listeners[i], address, sizeof(address)),
-		    instance_name(host->listeners[i].instance));
-}
-
-/* The number of a standard descriptor must not become a connection's. */
-static void
-main_close_fd(int fd)
-{
-	int null;
-
-	if (fd > STDERR_FILENO) {
-		close(fd);
-		return;
-	}
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0) {
-		dup2(null, fd);
-		close(null);
-	}
-}
-
-static int
-main_write_ready(const struct main_host *host)
-{
-	char address[ADDR_TEXT_SIZE];
-	int fd = host->options.ready_fd, copy, i;
-	FILE *file;
-
-	if (fd < 0)
-		return 0;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	main_close_fd(fd);
-	file = copy >= 0 ? fdopen(copy, "w") : NULL;
-	for (i = 0; file != NULL && i < host->listener_count; i++)
-		fprintf(file, "%s\n",
-		    listener_text(
-			&host->listeners[i], address, sizeof(address)));
-	if (file != NULL && fclose(file) == 0)
-		return 0;
-	log_write(BEVHOST_LOG_ERROR, NULL, "--ready-fd=%d: %m", fd);
-	return -1;
-}
-
-static void
-main_on_command_end(void *arg)
-{
-	struct main_host *host = arg;
-
-	/* A signal that ended the command may have reached us first. */
-	if (!host->worker.stopping)
-		worker_stop(&host->worker);
-}
-
-static int
-main_serve(struct main_host *host)
-{
-	const struct options *options = &host->options;
-	const struct worker_settings settings = {
-		.event_method = options->settings.event_method,
-		.stack_size = (size_t)options->settings.stack_size,
-		.job_threads = (int)options->settings.job_threads,
-	};
-	int status = main_prepare(host);
-
-	if (status != 0)
-		return status;
-	if (worker_init(&host->worker, &settings, host->instances,
-		host->instance_count, host->listeners,
-		host->listener_count) < 0)
-		return EX_CONFIG;
-	main_say_listening(host);
-	if (main_write_ready(host) < 0)
-		return EX_IOERR;
-	if (options->run != NULL &&
-	    command_start(&host->command, options->run,
-		&host->listeners[0].sock.bound, &host->files, host->worker.base,
-		main_on_command_end, host) < 0)
-		return EX_OSERR;
-	return worker_run(&host->worker) < 0 ? EX_SOFTWARE : 0;
-}
-
-static int
-main_serve_and_clean(struct main_host *host)
-{
-	int status, i;
-
-	main_raise_limits(&host->files);
-	if (crash_init("", NULL, NULL) < 0)
-		log_write(
-		    BEVHOST_LOG_WARNING, NULL, "crashes will not be named: %m");
-	status = main_serve(host);
-	if (host->command.child != NULL) {
-		command_clear(&host->command);
-		status = status != 0 ? status : host->command.status;
-	}
-	if (worker_clear(&host->worker) < 0)
-		return status;
-	for (i = 0; i < host->listener_count; i++)
-		listener_clear(&host->listeners[i]);
-	for (i = 0; i < host->instance_count; i++)
-		instance_clear(&host->instances[i]);
-	free(host->instances);
-	return status;
-}
-
-static int
-main_act(struct main_host *host)
-{
-	const struct options *options = &host->options;
-	int status;
-
-	if (options->action == OPTIONS_VERSION) {
+	switch (options->action) {
+	case OPTIONS_VERSION:
 		printf("bevhost %s (API %d, libevent %s)\n", PACKAGE_VERSION,
 		    BEVHOST_API_VERSION, event_get_version());
 		return 0;
-	}
-	if (options->action == OPTIONS_HELP && options->help_plugin == NULL) {
-		fputs(options_help, stdout);
-		return 0;
-	}
-	/* main() looks at standard output itself. */
-	if (options->action == OPTIONS_DUMP_CONFIG)
+	case OPTIONS_DUMP_CONFIG:
+		/* main() looks at standard output itself. */
 		return dump_settings(&options->settings, stdout) < 0 ? EX_IOERR
 								     : 0;
-	if (options->action == OPTIONS_TEST ||
-	    options->action == OPTIONS_RELOAD)
+	case OPTIONS_TEST:
+	case OPTIONS_RELOAD:
 		return EX_SOFTWARE;
-	if (plugin_dirs_init(&host->dirs, options->settings.plugin_dir) < 0)
-		return EX_CONFIG;
-	switch (options->action) {
+	case OPTIONS_SERVE:
+		return main_serve(options);
 	case OPTIONS_HELP:
-		status = describe_help(&host->dirs, options->help_plugin);
-		break;
-	case OPTIONS_LIST_PLUGINS:
-		status = describe_list(&host->dirs);
-		break;
-	case OPTIONS_DUMP_PLUGIN:
-		status = describe_dump(&host->dirs, options->dump_plugin);
-		break;
+		if (options->help_plugin == NULL) {
+			fputs(options_help, stdout);
+			return 0;
+		}
+		/* Fall through. */
 	default:
-		return main_serve_and_clean(host);
+		return main_describe(options);
 	}
-	return status < 0 ? EX_CONFIG : 0;
 }
 
 /* Standard descriptors that are closed would become sockets. */
@@ -320,18 +102,17 @@ main_open_standard(void)
 int
 main(int argc, char **argv)
 {
-	static struct main_host host;
+	static struct options options;
 	int status;
 
 	if (main_open_standard() < 0)
 		return EX_OSERR;
-	status = -options_parse(&host.options, argc, argv);
+	status = -options_parse(&options, argc, argv);
 	if (status == 0) {
-		log_set_level((enum bevhost_level)host.options.settings.level);
-		status = main_act(&host);
+		log_set_level((enum bevhost_level)options.settings.level);
+		status = main_act(&options);
 	}
-	plugin_dirs_clear(&host.dirs);
-	options_clear(&host.options);
+	options_clear(&options);
 	plugin_remove_copies();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "standard output: %m");

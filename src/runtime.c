@@ -43,6 +43,11 @@ void
 runtime_drain(void)
 {
 	stream_loop_drain();
+}
+
+void
+runtime_cancel(void)
+{
 	task_loop_cancel();
 }
 

@@ -20,9 +20,11 @@ int runtime_init(struct event_base *base, size_t stack_size, int job_threads,
 /* Stacks will be used: says what bounds them. */
 void runtime_prepare_stacks(void);
 
-/* The host stops: cancels the tasks that are no connection's. */
+/* The host stops: peers that do not close get less patience. */
 void runtime_drain(void);
-/* It stops now: closes outbound streams too. */
+/* Cancels the tasks that are no connection's. */
+void runtime_cancel(void);
+/* It stops now: cancels them, and closes outbound streams too. */
 void runtime_cut(void);
 
 /* What must end before runtime_clear(). */

@@ -81,6 +81,9 @@ void task_wake_now(struct task *task, int result);
 /* Every wait fails from now on. It runs at the next turn, not inside. */
 void task_cancel(struct task *task);
 
+/* It waits, and no child of it runs. */
+int task_is_alone(const struct task *task);
+
 /* fn(arg) when the calling task ends. Returns a handle, or NULL. */
 struct task_defer *task_defer(void (*fn)(void *arg), void *arg);
 void task_undefer(struct task_defer *defer);

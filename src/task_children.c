@@ -31,6 +31,17 @@ task_child_ended(struct task *task)
 		task_wake(task->parent, 0);
 }
 
+int
+task_is_alone(const struct task *task)
+{
+	struct task_child *child;
+
+	LIST_FOREACH (child, &task->children, entry)
+		if (child->task != NULL)
+			return 0;
+	return task->waiting;
+}
+
 static struct task_child *
 task_find_child(int64_t id)
 {

@@ -20,6 +20,8 @@
 #define WORKER_MMAP_BYTES (4 * 1024 * 1024)
 #define WORKER_TRIM_BYTES (16 * 1024 * 1024)
 
+#define WORKER_BEAT_MS 250
+
 static void
 worker_tune_malloc(void)
 {
@@ -77,114 +79,116 @@ out:
 	return base;
 }
 
-/* What must end before the loop does. */
-static size_t
-worker_left(const struct worker *worker)
-{
-	return conns_count(worker->conns) + runtime_left();
-}
-
-static void
-worker_end_loop_if_done(struct worker *worker)
-{
-	if (worker->stopping && worker_left(worker) == 0)
-		event_base_loopexit(worker->base, NULL);
-}
-
 static void
 worker_on_conn_gone(void *arg)
 {
 	struct worker *worker = arg;
 	int i;
 
-	for (i = 0; !worker->stopping && i < worker->listener_count; i++)
+	for (i = 0;
+	     worker->drain.phase == DRAIN_NOT && i < worker->listener_count;
+	     i++)
 		listener_retry(&worker->listeners[i]);
-	worker_end_loop_if_done(worker);
+	drain_on_gone(&worker->drain);
 }
 
 static void
 worker_on_task_gone(void *arg)
 {
-	worker_end_loop_if_done(arg);
+	struct worker *worker = arg;
+
+	drain_on_gone(&worker->drain);
 }
 
 static void
 worker_on_signal(evutil_socket_t signal_number, short what, void *arg)
 {
 	struct worker *worker = arg;
+	int now = worker->drain.phase >= DRAIN_FINISH && !worker->managed;
 
 	(void)what;
-	log_write(BEVHOST_LOG_NOTICE, NULL, "SIG%s: %s",
-	    sigabbrev_np(signal_number),
-	    worker->stopping ? "stopping now" : "stopping");
-	worker_stop(worker);
-}
-
-static void
-worker_on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	struct worker *worker = arg;
-
-	(void)fd;
-	(void)what;
-	if (worker->stopping > 1) {
-		event_base_loopbreak(worker->base);
+	if (worker->managed && worker->drain.phase >= DRAIN_FINISH)
 		return;
-	}
-	log_write(BEVHOST_LOG_WARNING, NULL,
-	    "%zu connections and %zu tasks did not finish in %d s: closing "
-	    "them",
-	    conns_count(worker->conns), runtime_left(), WORKER_DRAIN_MS / 1000);
-	worker_stop(worker);
+	log_write(BEVHOST_LOG_NOTICE, NULL, "SIG%s: %s",
+	    sigabbrev_np(signal_number), now ? "stopping now" : "stopping");
+	if (now)
+		worker_stop(worker);
+	else
+		worker_drain(worker);
 }
 
+/* Clients that wait in a socket are taken, unless somebody else will. */
 static void
-worker_cut(struct worker *worker)
+worker_stop_listening(struct worker *worker, int all_leave)
 {
-	conns_cut(worker->conns);
-	runtime_cut();
+	int i;
+
+	drain_prepare(&worker->drain);
+	for (i = 0; i < worker->listener_count; i++)
+		if (all_leave || worker->listeners[i].leaving)
+			listener_finish(&worker->listeners[i]);
+		else
+			listener_clear(&worker->listeners[i]);
+}
+
+void
+worker_retire(struct worker *worker, int64_t timeout_ms)
+{
+	worker_stop_listening(worker, 0);
+	drain_retire(&worker->drain, timeout_ms);
+}
+
+void
+worker_drain(struct worker *worker)
+{
+	worker_stop_listening(worker, 1);
+	drain_start(&worker->drain);
 }
 
 void
 worker_stop(struct worker *worker)
 {
-	struct timeval drain = { .tv_sec = WORKER_DRAIN_MS / 1000 };
-	struct timeval cut = { .tv_sec = WORKER_CUT_MS / 1000 };
 	int i;
 
-	if (worker->stopping++ > 0) {
-		worker_cut(worker);
-		if (event_add(worker->deadline, &cut) < 0)
-			event_base_loopbreak(worker->base);
-		return;
-	}
 	for (i = 0; i < worker->listener_count; i++)
 		listener_clear(&worker->listeners[i]);
-	conns_drain(worker->conns);
-	runtime_drain();
-	if (event_add(worker->deadline, &drain) < 0)
-		worker_cut(worker);
-	worker_end_loop_if_done(worker);
+	drain_cut(&worker->drain);
+}
+
+static void
+worker_on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)fd;
+	(void)what;
+	*worker->beat = bevhost_now_ms();
 }
 
 static int
-worker_init_events(
-    struct worker *worker, const struct worker_settings *settings)
+worker_init_beat(struct worker *worker)
+{
+	const struct timeval often = { .tv_usec = WORKER_BEAT_MS * 1000 };
+
+	if (worker->beat == NULL)
+		return 0;
+	worker_on_beat(-1, 0, worker);
+	worker->heart =
+	    event_new(worker->base, -1, EV_PERSIST, worker_on_beat, worker);
+	return worker->heart != NULL ? event_add(worker->heart, &often) : -1;
+}
+
+static int
+worker_init_signals(struct worker *worker)
 {
 	static const int numbers[3] = { SIGTERM, SIGINT, SIGHUP };
 	int i;
 
-	worker->conns = conns_new(worker->base, worker_on_conn_gone, worker);
-	if (worker->conns == NULL)
-		return -1;
-	worker->deadline =
-	    evtimer_new(worker->base, worker_on_deadline, worker);
-	if (worker->deadline == NULL ||
-	    runtime_init(worker->base, settings->stack_size,
-		settings->job_threads, worker_on_task_gone, worker) < 0)
-		return -1;
-	worker->tasks = 1;
 	for (i = 0; i < 3; i++) {
+		if (worker->managed && numbers[i] != SIGTERM) {
+			signal(numbers[i], SIG_IGN);
+			continue;
+		}
 		worker->signals[i] = evsignal_new(
 		    worker->base, numbers[i], worker_on_signal, worker);
 		if (worker->signals[i] == NULL ||
@@ -192,6 +196,22 @@ worker_init_events(
 			return -1;
 	}
 	return 0;
+}
+
+static int
+worker_init_events(
+    struct worker *worker, const struct worker_settings *settings)
+{
+	worker->conns = conns_new(worker->base, worker_on_conn_gone, worker);
+	if (worker->conns == NULL)
+		return -1;
+	if (drain_init(&worker->drain, worker->base, worker->conns,
+		settings->drain_timeout_ms, settings->drain_spread_ms) < 0 ||
+	    runtime_init(worker->base, settings->stack_size,
+		settings->job_threads, worker_on_task_gone, worker) < 0)
+		return -1;
+	worker->tasks = 1;
+	return worker_init_signals(worker) < 0 ? -1 : worker_init_beat(worker);
 }
 
 static int
@@ -217,6 +237,8 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 	worker->instance_count = instance_count;
 	worker->listeners = listeners;
 	worker->listener_count = listener_count;
+	worker->managed = settings->managed;
+	worker->beat = settings->beat;
 	for (i = 0; i < instance_count; i++)
 		instances[i].number = i + 1;
 	worker_tune_malloc();
@@ -242,9 +264,12 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 	for (i = 0; i < instance_count; i++)
 		if (instance_self_test(&instances[i]) < 0)
 			return -1;
-	for (i = 0; i < listener_count; i++)
+	for (i = 0; i < listener_count; i++) {
+		if (worker->managed)
+			listener_pause(&listeners[i]);
 		if (listener_start(&listeners[i], worker->conns) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -266,8 +291,10 @@ worker_end_conns(struct worker *worker)
 {
 	int passes;
 
-	for (passes = 0; worker_left(worker) > 0 && passes < 100; passes++) {
-		worker_cut(worker);
+	for (passes = 0; drain_left(&worker->drain) > 0 && passes < 100;
+	     passes++) {
+		conns_cut(worker->conns);
+		runtime_cut();
 		event_base_loop(worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	}
 	/* What libevent finalises late needs one more. Without ONCE it would
@@ -295,7 +322,7 @@ worker_clear(struct worker *worker)
 		return 0;
 	if (worker->tasks)
 		worker_end_conns(worker);
-	if (worker->tasks && worker_left(worker) > 0) {
+	if (worker->tasks && drain_left(&worker->drain) > 0) {
 		log_write(BEVHOST_LOG_WARNING, NULL,
 		    "handlers hold %zu connections and %zu tasks that were to "
 		    "end: leaving without them",
@@ -310,8 +337,9 @@ worker_clear(struct worker *worker)
 	for (i = 0; i < 3; i++)
 		if (worker->signals[i] != NULL)
 			event_free(worker->signals[i]);
-	if (worker->deadline != NULL)
-		event_free(worker->deadline);
+	if (worker->heart != NULL)
+		event_free(worker->heart);
+	drain_clear(&worker->drain);
 	event_base_free(worker->base);
 	worker->base = NULL;
 	return 0;

@@ -3,13 +3,14 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include "drain.h"
 #include "instance.h"
+#include "worker_settings.h"
 
 struct conns;
 struct listener;
 
-#define WORKER_DRAIN_MS 30000
-#define WORKER_CUT_MS	1000
+#define WORKER_DRAIN_MS 30000 /* what drain_timeout_ms is by default */
 
 struct worker {
 	struct event_base *base;
@@ -19,15 +20,11 @@ struct worker {
 	struct listener *listeners; /* likewise */
 	int listener_count;
 	struct event *signals[3]; /* TERM, INT, HUP */
-	struct event *deadline;	  /* of a drain */
-	int stopping;
+	int managed;
+	struct event *heart;
+	volatile int64_t *beat;
+	struct drain drain;
 	int tasks; /* tasks, streams and jobs can be */
-};
-
-struct worker_settings {
-	const char *event_method; /* libevent's back end, NULL: its choice */
-	size_t stack_size;	  /* of tasks, in bytes; 0: the default */
-	int job_threads;
 };
 
 /*
@@ -42,9 +39,22 @@ int worker_init(struct worker *worker, const struct worker_settings *settings,
 int worker_run(struct worker *worker);
 
 /*
- * Accepts no more and drains; the second time, closes all at once, and gives
- * handlers that hold connections a second to release them.
+ * Each accepts no more and ends the run after the last connection and the last
+ * task. One that has begun is not begun again, and a later one overtakes.
+ *
+ * Retiring leaves its sockets to another worker, but those of listeners that
+ * are `leaving`. Handlers are asked to finish; the others' connections are
+ * left alone until timeout_ms, when idle ones are closed and busy ones have a
+ * second more.
+ *
+ * Draining asks handlers to finish, and closes the others' connections when
+ * they are idle.
+ *
+ * Stopping closes all at once, and gives handlers that hold connections a
+ * second to release them.
  */
+void worker_retire(struct worker *worker, int64_t timeout_ms);
+void worker_drain(struct worker *worker);
 void worker_stop(struct worker *worker);
 
 /*

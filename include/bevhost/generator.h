@@ -81,7 +81,9 @@ struct bevhost_generator {
  * A generator that yields what is possible at once goes on at once, but after
  * 100 steps in a row others have their turn. Once it is closing, every yield
  * returns at once with BEVHOST_WHY_CLOSING, and after 100 the frame is freed.
- * It is told when the connection has ended, not when it begins to.
+ * It is told when the connection has ended, not when it begins to. When the
+ * host stops, and the plugin has no drain, a generator that waits to read, and
+ * has no input, is idle and ends; another goes on until it is, for a while.
  */
 #define BEVHOST_GENERATOR_BEGIN(g)      \
 	switch ((g)->resume_at) {       \

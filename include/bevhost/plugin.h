@@ -83,7 +83,13 @@ struct bevhost_plugin {
 	 */
 	bufferevent_data_cb read, write;
 	bufferevent_event_cb event;
-	void (*drain)(void *state); /* the host stops: please finish */
+	/*
+	 * The host stops, or other code takes over: please finish. Called once.
+	 * Without it a connection is closed when it is idle: no input waits,
+	 * the output is sent, reading is enabled, and it has no pending timer
+	 * and no hold. The host's time is limited.
+	 */
+	void (*drain)(void *state);
 	void (*close)(void *state, enum bevhost_reason reason);
 
 	/*

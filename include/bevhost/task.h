@@ -188,7 +188,9 @@ int bevhost_task_defer(void (*fn)(void *arg), void *arg);
 
 /*
  * Starts a task that is no connection's: from the instance's start or later.
- * Cancelled when the host stops. Returns 0 or a negative errno.
+ * When the host stops, it is cancelled after the last connection has gone: a
+ * loop that looks at the results of its waits needs no other sign. Returns 0 or
+ * a negative errno.
  */
 int bevhost_task_start(struct bevhost_instance *instance, int (*fn)(void *arg),
     void *arg) BEVHOST_MUST_CHECK;

@@ -136,6 +136,12 @@ class Server:
         self.kill(number)
         return self.process.wait(PATIENCE)
 
+    def stop_now(self):
+        """Does not wait for those that are busy. Returns the exit status."""
+        self.kill()
+        self.wait_log("SIGTERM: stopping")
+        return self.stop()
+
 
 def receive_all(connection):
     """Everything until end of file."""

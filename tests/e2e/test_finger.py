@@ -239,7 +239,7 @@ class Times(unittest.TestCase):
             with server.connect() as connection:
                 connection.sendall(b"ro")
                 server.wait_log("accepted")
-                self.assertEqual(server.stop(), 0)
+                self.assertEqual(server.stop_now(), 0)
                 self.assertEqual(receive_all(connection), b"")
 
 

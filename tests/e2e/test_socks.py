@@ -659,10 +659,10 @@ class Times(unittest.TestCase):
                 client.sendall(NO_AUTH + encode(*self.deaf_target()))
                 wait_for(lambda: descriptors(server.process.pid) ==
                          before + 2, "an attempt")
-                self.assertEqual(server.stop(), 0)
+                self.assertEqual(server.stop_now(), 0)
                 self.assertEqual(receive_all(client), b"\5\0")
 
-    def test_sigterm_ends_relays(self):
+    def test_sigterm_lets_relays_go_on_and_a_second_one_ends_them(self):
         with Server("socks", "private=on", options=("-v",)) as server:
             with Target(server) as target:
                 client, remote = target.relay()
@@ -670,8 +670,11 @@ class Times(unittest.TestCase):
                 talking.sendall(NO_AUTH)
                 self.assertEqual(receive_exactly(talking, 2), b"\5\0")
                 server.kill(signal.SIGTERM)
-                self.assertEqual(receive_all(client), b"")
                 self.assertEqual(receive_all(talking), b"")
+                client.sendall(b"still")
+                self.assertEqual(receive_exactly(remote, 5), b"still")
+                server.kill(signal.SIGTERM)
+                self.assertEqual(receive_all(client), b"")
                 with self.assertRaises(ConnectionResetError):
                     receive_all(remote)
                 self.assertEqual(server.process.wait(harness.PATIENCE), 0)

@@ -116,7 +116,7 @@ class Waits(Commands):
             with server.connect() as connection:
                 connection.sendall(b"sleep 50\n")
                 connection.makefile().readline()
-            self.assertEqual(server.stop(), 0)
+            self.assertEqual(server.stop_now(), 0)
             for connection in connections:
                 receive_all(connection)
                 connection.close()

@@ -83,6 +83,10 @@ generators_run(struct bevhost_generator *g)
 			BEVHOST_YIELD_FROM(
 			    g, &frame->deep.generator, generators_go_deep);
 			evbuffer_add_printf(output, "deep\n");
+		} else if (strncmp(frame->next.line, "sleep ", 6) == 0) {
+			BEVHOST_YIELD_SLEEP(
+			    g, bevhost_after_ms(atoi(frame->next.line + 6)));
+			evbuffer_add_printf(output, "slept\n");
 		} else if (strcmp(frame->next.line, "late") == 0) {
 			BEVHOST_YIELD_READ(g, 1, bevhost_after_ms(50));
 			evbuffer_add_printf(output, "why=%d\n", g->why);

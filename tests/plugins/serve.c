@@ -13,6 +13,7 @@
  *	watermark N	the write watermark of back-pressure
  *	timeout MS	a read timeout
  *	stuck MS	a write timeout
+ *	block PATH	the whole worker stands still until PATH is there
  *	deaf MS		reading is disabled for so long
  *	chat		the callbacks become others: "chat: " and what came
  *	owed		how many bytes wait, as a line
@@ -27,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 
@@ -110,6 +112,14 @@ serve_chat_read(struct bufferevent *bev, void *state)
 }
 
 static void
+serve_block(const char *path)
+{
+	bevhost_log(BEVHOST_LOG_NOTICE, "blocks until %s", path);
+	while (access(path, F_OK) < 0)
+		usleep(1000);
+}
+
+static void
 serve_send(struct serve_conn *own, struct bufferevent *bev, const char *word,
     const char *rest)
 {
@@ -137,6 +147,8 @@ serve_send(struct serve_conn *own, struct bufferevent *bev, const char *word,
 	} else if (strcmp(word, "reasons") == 0) {
 		evbuffer_add_printf(output, "%s references=%zu\n",
 		    own->self->reasons, own->self->references);
+	} else if (strcmp(word, "block") == 0) {
+		serve_block(rest);
 	} else if (strcmp(word, "reset-self") == 0) {
 		own->self->reasons[0] = '\0';
 	}

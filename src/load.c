@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From settings to instances that could serve, in the order that plugins are
+ * promised. While a handler's part is done, the log says where it was written.
+ */
+#include "load.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "log.h"
+#include "settings.h"
+#include "worker_settings.h"
+
+/* The words of a handler; what is refused is named by its line in the file. */
+static int
+load_configure(
+    struct bevhost_instance *instance, const struct settings_handler *handler)
+{
+	const struct settings_word *word = handler->words;
+	int i;
+
+	for (i = 0; i < handler->word_count; i++, word++) {
+		log_set_where(word->where);
+		if (instance_config(instance, word->key, word->value) < 0)
+			return EX_CONFIG;
+	}
+	return 0;
+}
+
+static int
+load_handler(struct load *load, int index)
+{
+	const struct settings_handler *handler =
+	    &load->settings->handlers[index];
+	struct bevhost_instance *instance;
+	struct plugin *plugin;
+
+	log_set_where(handler->where);
+	plugin = plugin_load(&load->dirs, handler->plugin);
+	if (plugin == NULL)
+		return EX_CONFIG;
+	load->handlers[load->count] = index;
+	instance = &load->instances[load->count++];
+	if (instance_init(instance, plugin) < 0)
+		return EX_CONFIG;
+	return load_configure(instance, handler);
+}
+
+static int
+load_handlers(struct load *load, const char *worker_group)
+{
+	const struct settings_handler *handler = load->settings->handlers;
+	int i, status;
+
+	for (i = 0; i < load->settings->handler_count; i++, handler++) {
+		if (handler->paused ||
+		    (worker_group != NULL &&
+			strcmp(handler->worker_group, worker_group) != 0))
+			continue;
+		status = load_handler(load, i);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+int
+load_all(struct load *load, const struct settings *settings,
+    const char *worker_group)
+{
+	size_t count = (size_t)settings->handler_count;
+	int status;
+
+	memset(load, 0, sizeof(*load));
+	load->settings = settings;
+	load->instances = calloc(count, sizeof(*load->instances));
+	load->handlers = calloc(count, sizeof(*load->handlers));
+	if (load->instances == NULL || load->handlers == NULL) {
+		log_write(BEVHOST_LOG_ERROR, NULL, "%m");
+		return EX_OSERR;
+	}
+	if (plugin_dirs_init(&load->dirs, settings->plugin_dir) < 0)
+		return EX_CONFIG;
+	status = load_handlers(load, worker_group);
+	log_set_where(NULL);
+	return status;
+}
+
+int
+load_ready(struct load *load)
+{
+	int i, status = 0;
+
+	for (i = 0; i < load->count && status == 0; i++) {
+		log_set_where(
+		    load->settings->handlers[load->handlers[i]].where);
+		if (instance_ready(&load->instances[i]) < 0)
+			status = EX_CONFIG;
+	}
+	log_set_where(NULL);
+	return status;
+}
+
+struct bevhost_instance *
+load_find(const struct load *load, int handler)
+{
+	int i;
+
+	for (i = 0; i < load->count; i++)
+		if (load->handlers[i] == handler)
+			return &load->instances[i];
+	return NULL;
+}
+
+void
+load_worker_settings(const struct load *load, struct worker_settings *worker)
+{
+	const struct settings *settings = load->settings;
+
+	memset(worker, 0, sizeof(*worker));
+	worker->event_method = settings->event_method;
+	worker->stack_size = (size_t)settings->stack_size;
+	worker->job_threads = (int)settings->job_threads;
+	worker->drain_timeout_ms = (int)settings->drain_timeout;
+	worker->drain_spread_ms = (int)settings->drain_spread;
+}
+
+void
+load_clear(struct load *load)
+{
+	int i;
+
+	for (i = 0; i < load->count; i++)
+		instance_clear(&load->instances[i]);
+	free(load->instances);
+	free(load->handlers);
+	plugin_dirs_clear(&load->dirs);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Brings up in order what a process serves, and passes on what becomes of it:
+ * whoever is above needs to know neither listeners nor instances.
+ */
+#include "serve.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "listener.h"
+#include "load.h"
+#include "log.h"
+#include "worker.h"
+
+struct serve {
+	struct load load;
+	struct listener *listeners;
+	int listener_count;
+	struct worker worker;
+};
+
+int
+serve_load(struct serve **serve, const struct settings *settings,
+    const char *worker_group)
+{
+	*serve = calloc(1, sizeof(**serve));
+	if (*serve != NULL)
+		(*serve)->listeners =
+		    calloc(SERVE_LISTENERS_MAX, sizeof(*(*serve)->listeners));
+	if (*serve == NULL || (*serve)->listeners == NULL) {
+		log_write(BEVHOST_LOG_ERROR, NULL, "%m");
+		return EX_OSERR;
+	}
+	return load_all(&(*serve)->load, settings, worker_group);
+}
+
+int
+serve_listen(struct serve *serve, int handler, const struct sock *sock)
+{
+	struct bevhost_instance *instance = load_find(&serve->load, handler);
+
+	if (instance == NULL) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "a socket for handler %d, which is not there", handler);
+		return EX_SOFTWARE;
+	}
+	if (serve->listener_count == SERVE_LISTENERS_MAX) {
+		log_write(BEVHOST_LOG_ERROR, NULL, "more than %d listeners",
+		    SERVE_LISTENERS_MAX);
+		return EX_USAGE;
+	}
+	listener_init(
+	    &serve->listeners[serve->listener_count++], sock, instance);
+	return 0;
+}
+
+int
+serve_ready(struct serve *serve)
+{
+	return load_ready(&serve->load);
+}
+
+int
+serve_start(struct serve *serve, const struct serve_managed *managed)
+{
+	struct worker_settings settings;
+
+	load_worker_settings(&serve->load, &settings);
+	if (managed != NULL) {
+		settings.managed = 1;
+		settings.beat = managed->beat;
+		settings.counters = managed->counters;
+	}
+	return worker_init(&serve->worker, &settings, serve->load.instances,
+		   serve->load.count, serve->listeners,
+		   serve->listener_count) < 0
+		   ? EX_CONFIG
+		   : 0;
+}
+
+struct event_base *
+serve_base(struct serve *serve)
+{
+	return serve->worker.base;
+}
+
+int
+serve_run(struct serve *serve)
+{
+	return worker_run(&serve->worker) < 0 ? EX_SOFTWARE : 0;
+}
+
+void
+serve_accept(struct serve *serve)
+{
+	int i;
+
+	if (serve->worker.drain.phase != DRAIN_NOT)
+		return;
+	for (i = 0; i < serve->listener_count; i++)
+		listener_resume(&serve->listeners[i]);
+}
+
+void
+serve_pause(struct serve *serve, int handler)
+{
+	const struct bevhost_instance *instance =
+	    load_find(&serve->load, handler);
+	int i;
+
+	for (i = 0; i < serve->listener_count; i++)
+		if (serve->listeners[i].instance == instance)
+			listener_pause(&serve->listeners[i]);
+}
+
+void
+serve_leave(struct serve *serve, const char *address)
+{
+	char text[ADDR_TEXT_SIZE];
+	int i;
+
+	for (i = 0; i < serve->listener_count; i++) {
+		listener_text(&serve->listeners[i], text, sizeof(text));
+		if (strcmp(text, address) == 0)
+			serve->listeners[i].leaving = 1;
+	}
+}
+
+void
+serve_retire(struct serve *serve, int64_t timeout_ms)
+{
+	worker_retire(&serve->worker, timeout_ms);
+}
+
+void
+serve_drain(struct serve *serve)
+{
+	worker_drain(&serve->worker);
+}
+
+void
+serve_drain_within(struct serve *serve, int64_t timeout_ms, int64_t spread_ms)
+{
+	serve->worker.drain.timeout_ms = timeout_ms;
+	serve->worker.drain.spread_ms = spread_ms;
+	worker_drain(&serve->worker);
+}
+
+void
+serve_stop(struct serve *serve)
+{
+	worker_stop(&serve->worker);
+}
+
+const struct addr *
+serve_address(const struct serve *serve, int n, const char **plugin)
+{
+	if (n >= serve->listener_count)
+		return NULL;
+	*plugin = instance_name(serve->listeners[n].instance);
+	return &serve->listeners[n].sock.bound;
+}
+
+void
+serve_clear(struct serve *serve)
+{
+	int i;
+
+	if (serve == NULL || worker_clear(&serve->worker) < 0)
+		return;
+	for (i = 0; i < serve->listener_count; i++)
+		listener_clear(&serve->listeners[i]);
+	load_clear(&serve->load);
+	free(serve->listeners);
+	free(serve);
+}

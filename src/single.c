@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One process from start to end: for a debugger, for tests, and for whoever
+ * has a supervisor of his own.
+ */
+#include "single.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+#include "announce.h"
+#include "command.h"
+#include "crash.h"
+#include "log.h"
+#include "options.h"
+#include "serve.h"
+#include "sock.h"
+
+#define SINGLE_ADDRESSES_MAX 16 /* of one name */
+
+struct single {
+	struct serve *serve;
+	struct command command;
+};
+
+static int
+single_listen_on(
+    struct single *single, int handler, const struct settings_address *address)
+{
+	struct sock socks[SINGLE_ADDRESSES_MAX];
+	int i, count, status = 0;
+
+	count = sock_open(
+	    &address->spec, address->text, socks, SINGLE_ADDRESSES_MAX);
+	if (count < 0)
+		return -count;
+	for (i = 0; i < count; i++) {
+		if (status == 0)
+			status =
+			    serve_listen(single->serve, handler, &socks[i]);
+		if (status != 0)
+			sock_close(&socks[i]);
+	}
+	return status;
+}
+
+static int
+single_listen(struct single *single, const struct settings *settings)
+{
+	const struct settings_handler *handler = settings->handlers;
+	int i, j, status = 0;
+
+	for (i = 0; i < settings->handler_count; i++, handler++) {
+		log_set_where(handler->where);
+		for (j = 0; j < handler->address_count && status == 0; j++)
+			status =
+			    single_listen_on(single, i, &handler->addresses[j]);
+	}
+	log_set_where(NULL);
+	return status;
+}
+
+static int
+single_announce(const struct single *single, int ready_fd)
+{
+	const struct addr *bound[SERVE_LISTENERS_MAX];
+	const char *plugin;
+	int i;
+
+	for (i = 0; i < SERVE_LISTENERS_MAX; i++) {
+		bound[i] = serve_address(single->serve, i, &plugin);
+		if (bound[i] == NULL)
+			break;
+		announce_listening(bound[i], plugin);
+	}
+	return announce_ready(ready_fd, bound, i);
+}
+
+static void
+single_on_command_end(void *arg)
+{
+	struct single *single = arg;
+
+	/* A signal that ended the command may have reached us first. */
+	serve_drain(single->serve);
+}
+
+static int
+single_serve(struct single *single, const struct options *options,
+    const struct rlimit *files)
+{
+	const char *plugin;
+	int status = serve_load(&single->serve, &options->settings, NULL);
+
+	if (status == 0)
+		status = single_listen(single, &options->settings);
+	if (status == 0)
+		status = serve_ready(single->serve);
+	if (status == 0)
+		status = serve_start(single->serve, NULL);
+	if (status != 0)
+		return status;
+	if (single_announce(single, options->ready_fd) < 0)
+		return EX_IOERR;
+	if (options->run != NULL &&
+	    command_start(&single->command, options->run,
+		serve_address(single->serve, 0, &plugin), files,
+		serve_base(single->serve), single_on_command_end, single) < 0)
+		return EX_OSERR;
+	return serve_run(single->serve);
+}
+
+int
+single_run(const struct options *options, const struct rlimit *files)
+{
+	struct single single;
+	int status;
+
+	memset(&single, 0, sizeof(single));
+	if (crash_init("", NULL, NULL) < 0)
+		log_write(
+		    BEVHOST_LOG_WARNING, NULL, "crashes will not be named: %m");
+	status = single_serve(&single, options, files);
+	if (single.command.child != NULL) {
+		command_clear(&single.command);
+		status = status != 0 ? status : single.command.status;
+	}
+	serve_clear(single.serve);
+	return status;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How a worker is to be. */
+#ifndef WORKER_SETTINGS_H
+#define WORKER_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct counters;
+
+struct worker_settings {
+	const char *event_method; /* libevent's back end, NULL: its choice */
+	size_t stack_size;	  /* of tasks, in bytes; 0: the default */
+	int job_threads;
+	int drain_timeout_ms; /* then what is left is closed */
+	int drain_spread_ms;  /* over which idle connections are closed */
+	/*
+	 * Somebody else says when to accept and to end: listeners start paused,
+	 * and only TERM means anything, to drain.
+	 */
+	int managed;
+	/* Where the loop writes bevhost_now_ms() each time it comes round, at
+	   least four times a second; or NULL. */
+	volatile int64_t *beat;
+	struct counters *counters; /* of its connections, or NULL */
+};
+
+#endif
