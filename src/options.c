@@ -25,7 +25,8 @@ const char options_help[] =
     "Listeners (0.0.0.0:6000, unless given; those before a PLUGIN are its "
     "own):\n"
     "  -l, --listen=ADDRESS     HOST:PORT, :PORT, [V6]:PORT, unix:/PATH,\n"
-    "                           unix:@ABSTRACT or fd:N; may be repeated\n"
+    "                           unix:@ABSTRACT, fd:N or fd:NAME; may be\n"
+    "                           repeated\n"
     "  -p, --port=PORT          the same as --listen=0.0.0.0:PORT; port 0\n"
     "                           takes a free one\n"
     "\n"
@@ -415,14 +416,15 @@ options_check_fds(const struct options *options)
 			const struct addr_spec *spec =
 			    &options->groups[i].addresses[j].spec;
 
-			if (spec->kind != ADDR_FD ||
+			if (spec->kind != ADDR_FD || spec->fd < 0 ||
 			    options_count_fd(options, spec->fd) == 1)
 				continue;
 			log_write(BEVHOST_LOG_ERROR, NULL,
 			    "listener 'fd:%d' is given twice", spec->fd);
 			return -1;
 		}
-	if (options_count_fd(options, options->ready_fd) == 0)
+	if (options->ready_fd < 0 ||
+	    options_count_fd(options, options->ready_fd) == 0)
 		return 0;
 	log_write(BEVHOST_LOG_ERROR, NULL,
 	    "--ready-fd=%d is the descriptor of listener 'fd:%d'",
