@@ -5,6 +5,7 @@
  */
 #include "sock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -13,7 +14,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "inherit.h"
 #include "log.h"
+
+#define SOCK_ADDRESSES_MAX 16
 
 static int
 sock_set(int fd, int level, int name)
@@ -149,9 +153,26 @@ sock_own_file(struct sock *sock, const struct addr *addr)
 	sock->inode = st.st_ino;
 }
 
+/* The file is made with its mode: there is no moment at which it has another.
+ */
+static int
+sock_bind_mode(int fd, const struct addr *addr, mode_t mode)
+{
+	mode_t before;
+	int error;
+
+	if (mode == 0)
+		return sock_bind(fd, addr);
+	before = umask(~mode & 0777);
+	error = sock_bind(fd, addr);
+	umask(before);
+	return error;
+}
+
 /* Returns 0 or an errno; nothing stays open then. */
 static int
-sock_open_one(const struct addr *addr, struct sock *sock)
+sock_bind_one(const struct addr *addr, const struct sock_how *how, int share,
+    struct sock *sock)
 {
 	int family = addr->u.sa.sa_family, error;
 
@@ -163,14 +184,16 @@ sock_open_one(const struct addr *addr, struct sock *sock)
 	if (family != AF_UNIX) {
 		sock_set(sock->fd, SOL_SOCKET, SO_REUSEADDR);
 		sock_set(sock->fd, IPPROTO_TCP, TCP_NODELAY);
+		if (share)
+			sock_set(sock->fd, SOL_SOCKET, SO_REUSEPORT);
 	}
 	/* [::] and 0.0.0.0 are two listeners, wherever this runs. */
 	if (family == AF_INET6)
 		sock_set(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY);
-	error = sock_bind(sock->fd, addr);
+	error = sock_bind_mode(sock->fd, addr, how->mode);
 	if (error == 0) {
 		sock_own_file(sock, addr);
-		if (sock_bound(sock) < 0 || listen(sock->fd, SOMAXCONN) < 0)
+		if (sock_bound(sock) < 0)
 			error = errno;
 	}
 	if (error != 0)
@@ -180,13 +203,14 @@ sock_open_one(const struct addr *addr, struct sock *sock)
 
 /* A descriptor that somebody else opened must be what we would have opened. */
 static int
-sock_inherit(int fd, const char *text, struct sock *sock)
+sock_take(int fd, const char *text, struct sock *sock)
 {
 	int type = 0, listens = 0, flags = fcntl(fd, F_GETFL);
 	socklen_t len = sizeof(type);
 
 	memset(sock, 0, sizeof(*sock));
 	sock->fd = fd;
+	sock->inherited = 1;
 	if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "cannot listen on %s: %s",
 		    text,
@@ -211,22 +235,80 @@ sock_inherit(int fd, const char *text, struct sock *sock)
 	return 1;
 }
 
-int
-sock_open(
-    const struct addr_spec *spec, const char *text, struct sock *socks, int max)
+/* The one at index of what a service manager has passed. */
+static int
+sock_take_passed(int index, const char *text, struct sock *sock)
 {
-	struct addr addrs[16];
-	char address[ADDR_TEXT_SIZE];
-	const char *why;
-	int count, opened, error;
+	int fd = inherit_use(index), status;
 
+	if (fd < 0)
+		return sock_fail(text, -fd);
+	status = sock_take(fd, text, sock);
+	if (status < 0)
+		close(fd);
+	return status;
+}
+
+static void
+sock_close_all(struct sock *socks, int count)
+{
+	while (count > 0)
+		sock_close(&socks[--count]);
+}
+
+static int
+sock_take_named(const char *name, const char *text, struct sock *socks, int max)
+{
+	int index = -1, count = 0, status;
+
+	while ((index = inherit_find_name(name, index)) >= 0 && count < max) {
+		status = sock_take_passed(index, text, &socks[count]);
+		if (status < 0) {
+			sock_close_all(socks, count);
+			return status;
+		}
+		count++;
+	}
+	if (count > 0)
+		return count;
+	log_write(BEVHOST_LOG_ERROR, NULL,
+	    "cannot listen on %s: no descriptor of that name was passed; the "
+	    "socket unit names it with FileDescriptorName=",
+	    text);
+	return -EX_USAGE;
+}
+
+static int
+sock_bind_addr(const struct addr *addr, const struct sock_how *how,
+    const char *text, struct sock *sock)
+{
+	int index = inherit_find_address(addr), error;
+	char address[ADDR_TEXT_SIZE];
+
+	if (index >= 0)
+		return sock_take_passed(index, text, sock);
+	error = sock_bind_one(addr, how, how->beside, sock);
+	if (error == 0)
+		return 1;
+	return sock_fail(
+	    addr_text(&addr->u.sa, addr->len, address, sizeof(address)), error);
+}
+
+int
+sock_bind_all(const struct addr_spec *spec, const char *text,
+    const struct sock_how *how, struct sock *socks, int max)
+{
+	static const struct sock_how plain;
+	struct addr addrs[SOCK_ADDRESSES_MAX];
+	const char *why;
+	int count, opened, status;
+
+	if (spec->kind == ADDR_FD && spec->fd < 0)
+		return sock_take_named(spec->path, text, socks, max);
 	if (spec->kind == ADDR_FD)
-		return sock_inherit(spec->fd, text, socks);
+		return sock_take(spec->fd, text, socks);
 	count = addr_resolve(spec, addrs,
-	    max < (int)(sizeof(addrs) / sizeof(addrs[0]))
-		? max
-		: (int)(sizeof(addrs) / sizeof(addrs[0])),
-	    &why);
+	    max < SOCK_ADDRESSES_MAX ? max : SOCK_ADDRESSES_MAX, &why);
 	if (count <= 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
 		    "cannot listen on '%s': host '%s': %s", text, spec->host,
@@ -234,29 +316,103 @@ sock_open(
 		return -EX_NOHOST;
 	}
 	for (opened = 0; opened < count; opened++) {
-		error = sock_open_one(&addrs[opened], &socks[opened]);
-		if (error != 0) {
-			addr_text(&addrs[opened].u.sa, addrs[opened].len,
-			    address, sizeof(address));
-			while (opened > 0)
-				sock_close(&socks[--opened]);
-			return sock_fail(address, error);
+		status = sock_bind_addr(&addrs[opened],
+		    how != NULL ? how : &plain, text, &socks[opened]);
+		if (status < 0) {
+			sock_close_all(socks, opened);
+			return status;
 		}
 	}
 	return opened;
 }
 
-void
-sock_close(struct sock *sock)
+/* Whether the file of a unix socket is still the one that was bound. */
+static int
+sock_has_file(const struct sock *sock)
 {
-	const char *path = sock->bound.u.un.sun_path;
 	struct stat st;
 
-	if (sock->unlink && lstat(path, &st) == 0 &&
-	    st.st_dev == sock->device && st.st_ino == sock->inode)
-		unlink(path);
+	return lstat(sock->bound.u.un.sun_path, &st) == 0 &&
+	       st.st_dev == sock->device && st.st_ino == sock->inode;
+}
+
+int
+sock_listen(struct sock *sock)
+{
+	char address[ADDR_TEXT_SIZE];
+	int error = 0;
+
+	if (sock->inherited)
+		return 0;
+	if (listen(sock->fd, SOMAXCONN) < 0)
+		error = errno;
+	/* Until now it looked like a dead server's to one that starts. */
+	else if (sock->unlink && !sock_has_file(sock))
+		error = EADDRINUSE;
+	if (error != 0)
+		return sock_fail(addr_text(&sock->bound.u.sa, sock->bound.len,
+				     address, sizeof(address)),
+		    error);
+	/*
+	 * Only now: two servers that both had it while they only were bound
+	 * would both be let through here.
+	 */
+	if (!sock_is_shared(sock))
+		sock_set(sock->fd, SOL_SOCKET, SO_REUSEPORT);
+	return 0;
+}
+
+int
+sock_open(
+    const struct addr_spec *spec, const char *text, struct sock *socks, int max)
+{
+	int count = sock_bind_all(spec, text, NULL, socks, max), i, status;
+
+	for (i = 0; i < count; i++) {
+		status = sock_listen(&socks[i]);
+		if (status < 0) {
+			sock_close_all(socks, count);
+			return status;
+		}
+	}
+	return count;
+}
+
+int
+sock_is_shared(const struct sock *sock)
+{
+	return sock->inherited || sock->bound.u.sa.sa_family == AF_UNIX;
+}
+
+int
+sock_clone(const struct sock *first, struct sock *more)
+{
+	static const struct sock_how plain;
+	char address[ADDR_TEXT_SIZE];
+	int error;
+
+	assert(!sock_is_shared(first));
+	error = sock_bind_one(&first->bound, &plain, 1, more);
+	if (error == 0)
+		return 0;
+	return sock_fail(addr_text(&first->bound.u.sa, first->bound.len,
+			     address, sizeof(address)),
+	    error);
+}
+
+void
+sock_drop(struct sock *sock)
+{
 	if (sock->fd >= 0)
 		close(sock->fd);
 	sock->fd = -1;
 	sock->unlink = 0;
+}
+
+void
+sock_close(struct sock *sock)
+{
+	if (sock->unlink && sock_has_file(sock))
+		unlink(sock->bound.u.un.sun_path);
+	sock_drop(sock);
 }

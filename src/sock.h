@@ -10,20 +10,63 @@
 #include "addr.h"
 
 struct sock {
-	int fd; /* listening, non-blocking, close-on-exec */
+	int fd; /* non-blocking, close-on-exec */
 	struct addr bound;
-	int unlink;   /* the file of a unix socket is ours to remove */
-	dev_t device; /* as long as it is this one */
+	int inherited; /* it listened when we got it */
+	int unlink;    /* the file of a unix socket is ours to remove */
+	dev_t device;  /* as long as it is this one */
 	ino_t inode;
 };
 
+/* What is not the usual. All zero is. */
+struct sock_how {
+	mode_t mode; /* of a unix socket's file; 0: as the umask has it */
+	/*
+	 * A wider or narrower address of the port is ours already (0.0.0.0 and
+	 * 127.0.0.1). Another server of our user that allows such sharing is
+	 * not noticed then.
+	 */
+	int beside;
+};
+
 /*
- * Opens what spec says, at most max sockets: one for each address of a name.
- * Returns how many, or when one fails closes all and returns a negated
- * sysexits code, having logged why with `text`, the operator's spelling.
+ * Binds what spec says, at most max sockets: one for each address of a name.
+ * Nobody can connect before sock_listen. What was inherited listens already,
+ * and is copied: under a name, all that were passed under it; for an address,
+ * the one that is bound to exactly this. Changes the umask for a moment when
+ * how has a mode; how may be NULL. Returns how many, or when one fails closes
+ * all and returns a negated sysexits code, having logged why with `text`, the
+ * operator's spelling.
  */
+int sock_bind_all(const struct addr_spec *spec, const char *text,
+    const struct sock_how *how, struct sock *socks, int max) BEVHOST_MUST_CHECK;
+
+/*
+ * Lets clients come. Of servers that have bound the same address, one can; the
+ * others are told that it is in use. Sockets listen in the order in which they
+ * were bound, a first one before its clones. Nothing happens to an inherited
+ * one. Returns 0 or, having logged why, a negated sysexits code; the socket is
+ * to be closed then.
+ */
+int sock_listen(struct sock *sock) BEVHOST_MUST_CHECK;
+
+/* Both of them. */
 int sock_open(const struct addr_spec *spec, const char *text,
     struct sock *socks, int max) BEVHOST_MUST_CHECK;
+
+/* There is only one of it, which workers share: a unix or inherited socket. */
+int sock_is_shared(const struct sock *sock);
+
+/*
+ * One more socket on the address of first, which is not shared and may listen
+ * already: the kernel spreads new connections over all that listen. What waits
+ * in the queue of one that is closed is reset. It is to listen after the
+ * first. Returns 0 or, having logged why, a negated sysexits code.
+ */
+int sock_clone(const struct sock *first, struct sock *more) BEVHOST_MUST_CHECK;
+
+/* Closes this process's copy only: the file of a unix socket stays. */
+void sock_drop(struct sock *sock);
 
 /* Closes; removes the file of a unix socket. */
 void sock_close(struct sock *sock);
