@@ -44,12 +44,35 @@ addr_parse_unix(const char *path, struct addr_spec *spec, const char **why)
 	return 0;
 }
 
+/* No ':', which is between names where they are listed (sd_listen_fds(3)). */
+static int
+addr_parse_fd_name(const char *name, struct addr_spec *spec, const char **why)
+{
+	size_t len = strspn(name,
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	    "_.@-");
+
+	if (name[len] != '\0') {
+		*why = "fd: a name has only letters, digits and _ . @ -";
+		return -1;
+	}
+	if (len >= sizeof(spec->path)) {
+		*why = "fd: the name is longer than 255 bytes";
+		return -1;
+	}
+	spec->fd = -1;
+	memcpy(spec->path, name, len + 1);
+	return 0;
+}
+
 static int
 addr_parse_fd(const char *text, struct addr_spec *spec, const char **why)
 {
 	unsigned long number;
 
 	spec->kind = ADDR_FD;
+	if (isalpha((unsigned char)text[0]))
+		return addr_parse_fd_name(text, spec, why);
 	if (addr_parse_number(text, 1u << 20, &number) < 0) {
 		*why = "fd: needs the number of an open descriptor";
 		return -1;

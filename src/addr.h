@@ -13,7 +13,7 @@
 enum addr_kind {
 	ADDR_INET, /* host and port */
 	ADDR_UNIX, /* a path, or an abstract name after '@' */
-	ADDR_FD	   /* an inherited descriptor */
+	ADDR_FD	   /* an inherited descriptor, by number or by name */
 };
 
 /* What an operator wrote, taken apart. */
@@ -21,8 +21,8 @@ struct addr_spec {
 	enum addr_kind kind;
 	char host[256]; /* "" means all addresses */
 	unsigned port;
-	char path[128]; /* fits into sun_path */
-	int fd;
+	char path[256]; /* fits into sun_path, or the name of descriptors */
+	int fd;		/* -1: they have a name */
 };
 
 struct addr {
@@ -39,8 +39,9 @@ struct addr {
 #define ADDR_TEXT_SIZE 128
 
 /*
- * HOST:PORT, :PORT, [V6]:PORT, unix:/PATH, unix:@ABSTRACT, fd:N. Returns 0,
- * or -1 with *why set to static text that says what is wrong.
+ * HOST:PORT, :PORT, [V6]:PORT, unix:/PATH, unix:@ABSTRACT, fd:N, fd:NAME, a
+ * NAME being a letter and then letters, digits, '_', '.', '@' or '-'. Returns
+ * 0, or -1 with *why set to static text that says what is wrong.
  */
 int addr_parse(const char *text, struct addr_spec *spec,
     const char **why) BEVHOST_MUST_CHECK;

@@ -14,7 +14,7 @@
 #include "log.h"
 #include "options.h"
 #include "serve.h"
-#include "sock.h"
+#include "sock_bind.h"
 
 #define SINGLE_ADDRESSES_MAX 16 /* of one name */
 

@@ -198,7 +198,7 @@ END_TEST
 
 START_TEST(descriptor_is_a_number)
 {
-	static const char *const texts[] = { "fd:", "fd:x", "fd:-1", "fd:3x",
+	static const char *const texts[] = { "fd:", "fd:_x", "fd:-1", "fd:3x",
 		"fd: 3", "fd:+3", "fd:3:4", "fd:4294967299",
 		"fd:18446744073709551619" };
 	struct addr_spec spec;
@@ -212,6 +212,46 @@ START_TEST(descriptor_is_a_number)
 	for (i = 0; i < COUNT(texts); i++)
 		ck_assert_str_eq(refused(texts[i]),
 		    "fd: needs the number of an open descriptor");
+}
+END_TEST
+
+START_TEST(descriptor_has_a_name_when_it_starts_with_a_letter)
+{
+	static const char *const names[] = { "x", "http", "bevhost.socket",
+		"bevhost@1.socket", "A-b_c.9" };
+	static const char *const bad[] = { "fd:a b", "fd:a/b", "fd:a:b",
+		"fd:a\n", "fd:a\xe4" };
+	struct addr_spec spec;
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < COUNT(names); i++) {
+		snprintf(text, sizeof(text), "fd:%s", names[i]);
+		spec = parsed(text);
+		ck_assert_int_eq(spec.kind, ADDR_FD);
+		ck_assert_int_eq(spec.fd, -1);
+		ck_assert_str_eq(spec.path, names[i]);
+	}
+	for (i = 0; i < COUNT(bad); i++)
+		ck_assert_str_eq(refused(bad[i]),
+		    "fd: a name has only letters, digits and _ . @ -");
+}
+END_TEST
+
+START_TEST(descriptor_name_of_255_bytes_is_the_longest)
+{
+	char text[300];
+	struct addr_spec spec;
+
+	memset(text, 'n', sizeof(text));
+	memcpy(text, "fd:", 3);
+	text[3 + 255] = '\0';
+	spec = parsed(text);
+	ck_assert_str_eq(spec.path, text + 3);
+	text[3 + 255] = 'n';
+	text[3 + 256] = '\0';
+	ck_assert_str_eq(
+	    refused(text), "fd: the name is longer than 255 bytes");
 }
 END_TEST
 
@@ -429,6 +469,9 @@ add_parse(Suite *suite)
 	tcase_add_test(tcase, relative_or_empty_unix_path_is_refused);
 	tcase_add_test(tcase, unix_path_of_107_bytes_is_the_longest);
 	tcase_add_test(tcase, descriptor_is_a_number);
+	tcase_add_test(
+	    tcase, descriptor_has_a_name_when_it_starts_with_a_letter);
+	tcase_add_test(tcase, descriptor_name_of_255_bytes_is_the_longest);
 	suite_add_tcase(suite, tcase);
 }
 

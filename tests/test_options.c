@@ -267,7 +267,7 @@ END_TEST
 START_TEST(every_form_of_address_is_taken)
 {
 	static const char *const texts[] = { "127.0.0.1:80", ":80", "[::1]:80",
-		"unix:/run/socket", "unix:@name", "fd:3" };
+		"unix:/run/socket", "unix:@name", "fd:3", "fd:name" };
 	size_t i;
 
 	for (i = 0; i < COUNT(texts); i++) {
@@ -275,6 +275,13 @@ START_TEST(every_form_of_address_is_taken)
 		ck_assert_str_eq(
 		    options.settings.handlers[0].addresses[0].text, texts[i]);
 	}
+}
+END_TEST
+
+START_TEST(descriptors_with_names_have_no_number_in_common)
+{
+	ck_assert_int_eq(PARSE("-l", "fd:one", "-l", "fd:two"), 0);
+	ck_assert_int_eq(options.settings.handlers[0].address_count, 2);
 }
 END_TEST
 
@@ -512,7 +519,7 @@ START_TEST(address_is_refused_as_it_was_written)
 		{ { "--listen=::1:80" },
 		    { "cannot listen on '::1:80'", "[ADDRESS]:PORT" } },
 		{ { "-l", "unix:x" }, { "cannot listen on 'unix:x'" } },
-		{ { "-l", "fd:x" }, { "cannot listen on 'fd:x'" } },
+		{ { "-l", "fd:-x" }, { "cannot listen on 'fd:-x'" } },
 		{ { "-l", ":1", "echo", "-l", ":x" }, { "':x'" } },
 	};
 
@@ -930,6 +937,7 @@ add_settings(Suite *suite)
 	TCase *tcase = tcase_create("settings");
 
 	tcase_add_checked_fixture(tcase, NULL, clear);
+	tcase_add_test(tcase, descriptors_with_names_have_no_number_in_common);
 	tcase_add_test(tcase, an_unambiguous_beginning_stands_for_its_option);
 	tcase_add_test(tcase, the_last_of_a_repeated_option_counts);
 	tcase_add_test(tcase, each_v_says_more_and_q_only_what_goes_wrong);

@@ -3,7 +3,7 @@
  * Listening sockets: what opens, what is refused with which exit status and
  * with the address in the message, and what is left when one closes.
  */
-#include "sock.h"
+#include "sock_bind.h"
 
 #include <dirent.h>
 #include <errno.h>
