@@ -34,24 +34,41 @@ announce_close(int fd)
 	}
 }
 
-int
-announce_ready(int fd, const struct addr *const *bound, int count)
-{
-	char text[ADDR_TEXT_SIZE];
-	int copy, i;
-	FILE *file;
+static int announce_fd = -1;
 
+static int
+announce_fail(void)
+{
+	log_write(BEVHOST_LOG_ERROR, NULL, "--ready-fd: %m");
+	return -1;
+}
+
+int
+announce_take(int fd)
+{
 	if (fd < 0)
 		return 0;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	announce_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (announce_fd < 0)
+		return announce_fail();
 	announce_close(fd);
-	file = copy >= 0 ? fdopen(copy, "w") : NULL;
+	return 0;
+}
+
+int
+announce_ready(const struct addr *const *bound, int count)
+{
+	char text[ADDR_TEXT_SIZE];
+	FILE *file;
+	int i;
+
+	if (announce_fd < 0)
+		return 0;
+	file = fdopen(announce_fd, "w");
+	announce_fd = -1;
 	for (i = 0; file != NULL && i < count; i++)
 		fprintf(file, "%s\n",
 		    addr_text(
 			&bound[i]->u.sa, bound[i]->len, text, sizeof(text)));
-	if (file != NULL && fclose(file) == 0)
-		return 0;
-	log_write(BEVHOST_LOG_ERROR, NULL, "--ready-fd=%d: %m", fd);
-	return -1;
+	return file != NULL && fclose(file) == 0 ? 0 : announce_fail();
 }

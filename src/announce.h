@@ -9,10 +9,17 @@
 void announce_listening(const struct addr *bound, const char *plugin);
 
 /*
- * Writes the addresses to fd, a line each, and closes it; nothing when it is
- * -1. Returns 0, or -1 having logged.
+ * Takes the descriptor of --ready-fd away from all but announce_ready(): no
+ * plugin and no other process gets it, and a standard one becomes /dev/null.
+ * -1 is none. Returns 0, or -1 having logged.
  */
-int announce_ready(
-    int fd, const struct addr *const *bound, int count) BEVHOST_MUST_CHECK;
+int announce_take(int fd) BEVHOST_MUST_CHECK;
+
+/*
+ * Writes the addresses, a line each, to what announce_take() has taken, and
+ * closes it; nothing when there is none. Returns 0, or -1 having logged.
+ */
+int
+announce_ready(const struct addr *const *bound, int count) BEVHOST_MUST_CHECK;
 
 #endif

@@ -33,6 +33,7 @@ config_file_read(const char *path, struct settings *settings)
 #include "config_text.h"
 #include "near.h"
 #include "param.h"
+#include "settings_edit.h"
 
 #define CONFIG_FILES_MAX 1000
 #define CONFIG_ROOT_MAX	 64

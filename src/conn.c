@@ -169,6 +169,8 @@ conn_free(struct bevhost_conn *conn)
 		bufferevent_free(conn->flow.bev);
 	TAILQ_REMOVE(&set->conns, conn, entry);
 	set->count--;
+	set->counters->connections--;
+	set->counters->closed[conn->reason]++;
 	free(conn);
 	set->on_gone(set->arg);
 }
@@ -345,6 +347,8 @@ conn_accept(struct conns *set, struct bevhost_instance *instance, int fd,
 	memcpy(&conn->peer, peer, peer_len);
 	TAILQ_INSERT_TAIL(&set->conns, conn, entry);
 	set->count++;
+	set->counters->connections++;
+	set->counters->accepted++;
 	conn_open(conn);
 }
 

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/queue.h>
 
+#include "counters.h"
 #include "flow.h"
 #include "handler.h"
 
@@ -24,6 +25,8 @@ struct conns {
 	struct conn_list conns;
 	size_t count;
 	uint64_t last_id;
+	struct counters *counters; /* may be shared: own unless set */
+	struct counters own;
 	void (*on_gone)(void *arg); /* after each connection's end */
 	void *arg;
 };

@@ -20,6 +20,7 @@ conns_new(struct event_base *base, void (*on_gone)(void *arg), void *arg)
 	TAILQ_INIT(&conns->conns);
 	conns->on_gone = on_gone;
 	conns->arg = arg;
+	conns->counters = &conns->own;
 	if (conn_loop_init(conns, base) == 0)
 		return conns;
 	free(conns);
@@ -34,6 +35,12 @@ conns_free(struct conns *conns)
 	assert(conns->count == 0);
 	flow_loop_clear(&conns->loop);
 	free(conns);
+}
+
+void
+conns_count_in(struct conns *conns, struct counters *counters)
+{
+	conns->counters = counters;
 }
 
 size_t

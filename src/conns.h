@@ -10,6 +10,7 @@
 #include <bevhost/types.h>
 
 struct conns;
+struct counters;
 struct event_base;
 struct bevhost_instance;
 
@@ -18,6 +19,9 @@ struct conns *conns_new(struct event_base *base, void (*on_gone)(void *arg),
     void *arg) BEVHOST_MUST_CHECK;
 /* No connection may be left. NULL is nothing. */
 void conns_free(struct conns *conns);
+
+/* Counts there from now on. */
+void conns_count_in(struct conns *conns, struct counters *counters);
 
 size_t conns_count(const struct conns *conns);
 struct event_base *conns_base(const struct conns *conns);

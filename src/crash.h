@@ -8,12 +8,7 @@
 
 #include <bevhost/types.h>
 
-/* For whoever starts the worker, in memory shared with it. */
-struct crash_note {
-	int handler; /* whose call it was: an index of the worker's instances,
-			or -1 */
-	int signal;  /* 0: no crash, or exit() by a plugin */
-};
+#include "crash_note.h"
 
 /* Makes a worker say what it is doing, and go on. No library uses it. */
 #define CRASH_STALL_SIGNAL (SIGRTMIN + 5)

@@ -271,6 +271,14 @@ inherit_listens_on(int fd, const struct addr *addr)
 }
 
 int
+inherit_find_fd(int fd)
+{
+	return fd >= INHERIT_FIRST && fd < INHERIT_FIRST + inherit_total
+		   ? fd - INHERIT_FIRST
+		   : -1;
+}
+
+int
 inherit_find_address(const struct addr *addr)
 {
 	int i;

@@ -33,6 +33,9 @@ const char *inherit_name(int index);
 /* The first after `after`, -1 to begin with, that has the name; -1: none. */
 int inherit_find_name(const char *name, int after);
 
+/* The one with this number, or -1. */
+int inherit_find_fd(int fd);
+
 /* The listening stream socket that is bound to exactly this address, or -1. */
 int inherit_find_address(const struct addr *addr);
 

@@ -10,7 +10,7 @@ struct instance_value;
 struct bevhost_instance {
 	struct plugin *plugin;
 	void *self;
-	int number; /* in its worker, from 1; 0: in none yet */
+	int number; /* of the handlers in the settings, from 1; or 0 */
 	struct instance_value *values; /* what was given, in order */
 	struct instance_value **last_value;
 	unsigned created : 1;  /* destroy is due */

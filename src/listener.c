@@ -28,6 +28,8 @@
 static int64_t listener_error_ms; /* when one was logged */
 static uint64_t listener_errors_unsaid;
 
+static int (*listener_taker)(const struct listener *listener, int fd);
+
 static int64_t
 listener_now_ms(void)
 {
@@ -69,6 +71,19 @@ listener_say_error(struct listener *listener, int error)
 	    more);
 }
 
+void
+listener_set_taker(int (*take)(const struct listener *listener, int fd))
+{
+	listener_taker = take;
+}
+
+void
+listener_take(struct listener *listener, int fd, const struct sockaddr *peer,
+    socklen_t peer_len)
+{
+	conns_accept(listener->set, listener->instance, fd, peer, peer_len);
+}
+
 static void
 listener_on_accept(struct evconnlistener *evlistener, evutil_socket_t fd,
     struct sockaddr *peer, int peer_len, void *arg)
@@ -76,8 +91,9 @@ listener_on_accept(struct evconnlistener *evlistener, evutil_socket_t fd,
 	struct listener *listener = arg;
 
 	(void)evlistener;
-	conns_accept(
-	    listener->set, listener->instance, fd, peer, (socklen_t)peer_len);
+	if (listener_taker != NULL && listener_taker(listener, fd))
+		return;
+	listener_take(listener, fd, peer, (socklen_t)peer_len);
 }
 
 static void

@@ -41,6 +41,16 @@ void listener_finish(struct listener *listener);
 /* Accepts no more, and closes its descriptor. */
 void listener_clear(struct listener *listener);
 
+/*
+ * Somebody else may take a connection of a listener of this process, and its
+ * descriptor, before it is one: returns 1 when he has. NULL: nobody.
+ */
+void listener_set_taker(int (*take)(const struct listener *listener, int fd));
+
+/* As if it had been accepted here. */
+void listener_take(struct listener *listener, int fd,
+    const struct sockaddr *peer, socklen_t peer_len);
+
 /* The bound address as text. Returns buf. */
 char *listener_text(const struct listener *listener, char *buf, size_t size);
 

@@ -45,6 +45,7 @@ load_handler(struct load *load, int index)
 	instance = &load->instances[load->count++];
 	if (instance_init(instance, plugin) < 0)
 		return EX_CONFIG;
+	instance->number = index + 1;
 	return load_configure(instance, handler);
 }
 

@@ -25,6 +25,12 @@ void log_vwrite(enum bevhost_level level, const char *prefix,
 void log_write_safe(const char *text, size_t len);
 
 /*
+ * Whoever wants to know what was said: gets the text of each error, without
+ * "bevhost: ", after it was written. NULL is nobody.
+ */
+void log_set_listener(void (*on_error)(const char *text));
+
+/*
  * Whence comes what is being done, "FILE:LINE", or NULL: every line begins with
  * it, after "bevhost: ", until it is set anew. It must live as long.
  */

@@ -12,12 +12,21 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "control_client.h"
 #include "describe.h"
 #include "dump.h"
+#include "handover.h"
+#include "inherit.h"
+#include "managed.h"
 #include "log.h"
+#include "logfile.h"
+#include "master.h"
 #include "options.h"
 #include "plugin.h"
 #include "single.h"
+#include "upgrade.h"
+
+#define MAIN_WORKER "--worker" /* what a master starts */
 
 /* As many connections as the machine lets us have. */
 static void
@@ -49,16 +58,30 @@ main_describe(const struct options *options)
 }
 
 static int
-main_serve(const struct options *options)
+main_serve(const struct options *options, int argc, char **argv)
 {
 	struct rlimit files; /* as it was at the start */
+	int status;
 
 	main_raise_limits(&files);
-	return single_run(options, &files);
+	if (!options->no_master)
+		return master_run(options, argc, argv, &files);
+	status = -logfile_open(options->settings.log_file);
+	return status != 0 ? status : single_run(options, &files);
 }
 
 static int
-main_act(const struct options *options)
+main_test(const struct options *options)
+{
+	int status = master_test(options);
+
+	if (status == 0)
+		puts("OK");
+	return status;
+}
+
+static int
+main_act(const struct options *options, int argc, char **argv)
 {
 	switch (options->action) {
 	case OPTIONS_VERSION:
@@ -70,10 +93,11 @@ main_act(const struct options *options)
 		return dump_settings(&options->settings, stdout) < 0 ? EX_IOERR
 								     : 0;
 	case OPTIONS_TEST:
+		return main_test(options);
 	case OPTIONS_RELOAD:
-		return EX_SOFTWARE;
+		return control_client_reload(options->reload_pid);
 	case OPTIONS_SERVE:
-		return main_serve(options);
+		return main_serve(options, argc, argv);
 	case OPTIONS_HELP:
 		if (options->help_plugin == NULL) {
 			fputs(options_help, stdout);
@@ -99,6 +123,79 @@ main_open_standard(void)
 	return close(fd);
 }
 
+/* The command line of an operator. */
+static int
+main_run(struct options *options, int argc, char **argv)
+{
+	int status = inherit_init();
+
+	if (status >= 0)
+		status = options_parse(options, argc, argv);
+	/* What -t finds in a file is wrong with the file. */
+	if (status == -EX_NOINPUT && options->action == OPTIONS_TEST)
+		status = -EX_CONFIG;
+	if (status < 0)
+		return -status;
+	log_set_level((enum bevhost_level)options->settings.level);
+	return main_act(options, argc, argv);
+}
+
+/* The program that was here tries whether this one could take its place. */
+static int
+main_probe(struct options *options, int argc, char **argv)
+{
+	struct handover handover = { .generations = NULL };
+	int status;
+
+	if (handover_read(&handover, UPGRADE_PROBE_STATE) < 0)
+		return EX_SOFTWARE;
+	status = -options_parse_again(options, argc, argv);
+	if (status == 0)
+		status = master_test(options);
+	return status == 0 ? upgrade_say_fits() : status;
+}
+
+/* This program was run in the place of another. */
+static int
+main_take_over(struct options *options, int argc, char **argv, int state)
+{
+	struct rlimit files;
+
+	main_raise_limits(&files);
+	/* What is wrong with it now is said by the reload that follows. */
+	if (inherit_init() >= 0 &&
+	    options_parse_again(options, argc, argv) == 0)
+		log_set_level((enum bevhost_level)options->settings.level);
+	return master_take_over(options, argc, argv, &files, state);
+}
+
+/* The word after the first is for the program itself: takes it out. */
+static void
+main_take_word(int *argc, char **argv)
+{
+	memmove(argv + 1, argv + 2, (size_t)(*argc - 1) * sizeof(*argv));
+	(*argc)--;
+}
+
+static int
+main_choose(struct options *options, int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+	size_t take = sizeof(UPGRADE_TAKE) - 1;
+
+	if (strcmp(word, MAIN_WORKER) == 0)
+		return managed_run();
+	if (strcmp(word, UPGRADE_PROBE) == 0) {
+		main_take_word(&argc, argv);
+		return main_probe(options, argc, argv);
+	}
+	if (strncmp(word, UPGRADE_TAKE, take) == 0) {
+		main_take_word(&argc, argv);
+		return main_take_over(options, argc, argv, atoi(word + take));
+	}
+	return main_run(options, argc, argv);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -107,11 +204,7 @@ main(int argc, char **argv)
 
 	if (main_open_standard() < 0)
 		return EX_OSERR;
-	status = -options_parse(&options, argc, argv);
-	if (status == 0) {
-		log_set_level((enum bevhost_level)options.settings.level);
-		status = main_act(&options);
-	}
+	status = main_choose(&options, argc, argv);
 	options_clear(&options);
 	plugin_remove_copies();
 	if (fflush(stdout) != 0 || ferror(stdout)) {

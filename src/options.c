@@ -21,6 +21,7 @@
 #include "near.h"
 #include "options_words.h"
 #include "param.h"
+#include "settings_edit.h"
 
 enum {
 	OPT_LIST_PLUGINS = 256,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inherit.h"
 #include "log.h"
 #include "settings_edit.h"
 
@@ -237,6 +238,23 @@ options_close_handler(struct options_parser *parser)
 	return 0;
 }
 
+/* The sockets that a service manager passes are what we are to serve. */
+static int
+options_add_default(struct settings_handler *handler)
+{
+	char text[32];
+	int i;
+
+	if (inherit_count() == 0)
+		return options_add_address(handler, "0.0.0.0:6000");
+	for (i = 0; i < inherit_count(); i++) {
+		snprintf(text, sizeof(text), "fd:%d", inherit_fd(i));
+		if (options_add_address(handler, text) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Each plugin of the command line has its listeners, a single one a default. */
 int
 options_finish(struct options_parser *parser)
@@ -263,8 +281,7 @@ options_finish(struct options_parser *parser)
 			return options_try_help();
 		}
 	if (settings->handler_count - parser->first == 1 &&
-	    last->address_count == 0 &&
-	    options_add_address(last, "0.0.0.0:6000") < 0)
+	    last->address_count == 0 && options_add_default(last) < 0)
 		return -1;
 	return options_check(parser);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "listener.h"
 #include "load.h"
@@ -126,6 +127,53 @@ serve_leave(struct serve *serve, const char *address)
 		if (strcmp(text, address) == 0)
 			serve->listeners[i].leaving = 1;
 	}
+}
+
+static int (*serve_taker)(const char *address, int fd);
+
+static int
+serve_ask_taker(const struct listener *listener, int fd)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	return serve_taker(listener_text(listener, text, sizeof(text)), fd);
+}
+
+void
+serve_set_taker(int (*take)(const char *address, int fd))
+{
+	serve_taker = take;
+	listener_set_taker(take != NULL ? serve_ask_taker : NULL);
+}
+
+/* The first that is bound there: they are all the same. */
+static struct listener *
+serve_find(struct serve *serve, const char *address)
+{
+	char text[ADDR_TEXT_SIZE];
+	int i;
+
+	for (i = 0; i < serve->listener_count; i++)
+		if (strcmp(
+			listener_text(&serve->listeners[i], text, sizeof(text)),
+			address) == 0)
+			return &serve->listeners[i];
+	return NULL;
+}
+
+void
+serve_take(struct serve *serve, const char *address, int fd)
+{
+	struct listener *listener = serve_find(serve, address);
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	/* A peer that has gone has no name, and wants nothing more. */
+	if (listener == NULL || serve->worker.drain.phase == DRAIN_CUT ||
+	    getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		close(fd);
+	else
+		listener_take(listener, fd, (struct sockaddr *)&peer, len);
 }
 
 void

@@ -57,6 +57,16 @@ void serve_pause(struct serve *serve, int handler);
 /* Nobody goes on with the sockets that are bound to this address. */
 void serve_leave(struct serve *serve, const char *address);
 
+/*
+ * Before a connection is one: whether another process takes it, of which
+ * `take` says 1 then, having sent or closed fd; it gets the listener's address
+ * as text. NULL: nobody.
+ */
+void serve_set_taker(int (*take)(const char *address, int fd));
+/* A connection that another process accepted at this address; closes fd when
+   it has no listener there. */
+void serve_take(struct serve *serve, const char *address, int fd);
+
 /* As the worker_* of the same names. */
 void serve_retire(struct serve *serve, int64_t timeout_ms);
 void serve_drain(struct serve *serve);

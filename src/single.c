@@ -61,7 +61,7 @@ single_listen(struct single *single, const struct settings *settings)
 }
 
 static int
-single_announce(const struct single *single, int ready_fd)
+single_announce(const struct single *single)
 {
 	const struct addr *bound[SERVE_LISTENERS_MAX];
 	const char *plugin;
@@ -73,7 +73,7 @@ single_announce(const struct single *single, int ready_fd)
 			break;
 		announce_listening(bound[i], plugin);
 	}
-	return announce_ready(ready_fd, bound, i);
+	return announce_ready(bound, i);
 }
 
 static void
@@ -100,7 +100,7 @@ single_serve(struct single *single, const struct options *options,
 		status = serve_start(single->serve, NULL);
 	if (status != 0)
 		return status;
-	if (single_announce(single, options->ready_fd) < 0)
+	if (single_announce(single) < 0)
 		return EX_IOERR;
 	if (options->run != NULL &&
 	    command_start(&single->command, options->run,
@@ -120,6 +120,8 @@ single_run(const struct options *options, const struct rlimit *files)
 	if (crash_init("", NULL, NULL) < 0)
 		log_write(
 		    BEVHOST_LOG_WARNING, NULL, "crashes will not be named: %m");
+	if (announce_take(options->ready_fd) < 0)
+		return EX_IOERR;
 	status = single_serve(&single, options, files);
 	if (single.command.child != NULL) {
 		command_clear(&single.command);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How the host comes to the sockets that it listens on. What accepted ones inherit from them
- * on Linux (TCP_NODELAY) is set here, once, instead of at every accept.
+ * How the host comes to the sockets that it listens on. What accepted ones
+ * inherit from them on Linux (TCP_NODELAY) is set here, once, instead of at
+ * every accept.
  */
 #include "sock_bind.h"
 
@@ -232,7 +233,7 @@ sock_take(int fd, const char *text, struct sock *sock)
 		return sock_fail(text, errno);
 	if (sock->bound.u.sa.sa_family != AF_UNIX)
 		sock_set(fd, IPPROTO_TCP, TCP_NODELAY);
-	return 1;
+	return 0;
 }
 
 /* The one at index of what a service manager has passed. */
@@ -278,9 +279,9 @@ sock_take_named(const char *name, const char *text, struct sock *socks, int max)
 	return -EX_USAGE;
 }
 
-static int
-sock_bind_addr(const struct addr *addr, const struct sock_how *how,
-    const char *text, struct sock *sock)
+int
+sock_bind_addr(const struct addr *addr, const char *text,
+    const struct sock_how *how, struct sock *sock)
 {
 	int index = inherit_find_address(addr), error;
 	char address[ADDR_TEXT_SIZE];
@@ -289,9 +290,39 @@ sock_bind_addr(const struct addr *addr, const struct sock_how *how,
 		return sock_take_passed(index, text, sock);
 	error = sock_bind_one(addr, how, how->beside, sock);
 	if (error == 0)
-		return 1;
+		return 0;
 	return sock_fail(
 	    addr_text(&addr->u.sa, addr->len, address, sizeof(address)), error);
+}
+
+int
+sock_resolve(
+    const struct addr_spec *spec, const char *text, struct addr *addrs, int max)
+{
+	const char *why;
+	int count = addr_resolve(spec, addrs, max, &why);
+
+	if (count > 0)
+		return count;
+	log_write(BEVHOST_LOG_ERROR, NULL,
+	    "cannot listen on '%s': host '%s': %s", text, spec->host,
+	    count < 0 ? why : "has no address");
+	return -EX_NOHOST;
+}
+
+static int
+sock_bind_fds(
+    const struct addr_spec *spec, const char *text, struct sock *socks, int max)
+{
+	int passed = spec->fd >= 0 ? inherit_find_fd(spec->fd) : -1, status;
+
+	if (spec->fd < 0)
+		return sock_take_named(spec->path, text, socks, max);
+	if (passed >= 0)
+		status = sock_take_passed(passed, text, socks);
+	else
+		status = sock_take(spec->fd, text, socks);
+	return status < 0 ? status : 1;
 }
 
 int
@@ -300,24 +331,17 @@ sock_bind_all(const struct addr_spec *spec, const char *text,
 {
 	static const struct sock_how plain;
 	struct addr addrs[SOCK_ADDRESSES_MAX];
-	const char *why;
 	int count, opened, status;
 
-	if (spec->kind == ADDR_FD && spec->fd < 0)
-		return sock_take_named(spec->path, text, socks, max);
 	if (spec->kind == ADDR_FD)
-		return sock_take(spec->fd, text, socks);
-	count = addr_resolve(spec, addrs,
-	    max < SOCK_ADDRESSES_MAX ? max : SOCK_ADDRESSES_MAX, &why);
-	if (count <= 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "cannot listen on '%s': host '%s': %s", text, spec->host,
-		    count < 0 ? why : "has no address");
-		return -EX_NOHOST;
-	}
+		return sock_bind_fds(spec, text, socks, max);
+	count = sock_resolve(spec, text, addrs,
+	    max < SOCK_ADDRESSES_MAX ? max : SOCK_ADDRESSES_MAX);
+	if (count < 0)
+		return count;
 	for (opened = 0; opened < count; opened++) {
-		status = sock_bind_addr(&addrs[opened],
-		    how != NULL ? how : &plain, text, &socks[opened]);
+		status = sock_bind_addr(&addrs[opened], text,
+		    how != NULL ? how : &plain, &socks[opened]);
 		if (status < 0) {
 			sock_close_all(socks, opened);
 			return status;

@@ -31,6 +31,16 @@ int sock_bind_all(const struct addr_spec *spec, const char *text,
     const struct sock_how *how, struct sock *socks, int max) BEVHOST_MUST_CHECK;
 
 /*
+ * Its two halves, for whoever looks at the addresses in between: how many there
+ * are, or a negated sysexits code; and 0, or one. Both have logged. spec is no
+ * descriptor.
+ */
+int sock_resolve(const struct addr_spec *spec, const char *text,
+    struct addr *addrs, int max) BEVHOST_MUST_CHECK;
+int sock_bind_addr(const struct addr *addr, const char *text,
+    const struct sock_how *how, struct sock *sock) BEVHOST_MUST_CHECK;
+
+/*
  * Lets clients come. Of servers that have bound the same address, one can; the
  * others are told that it is in use. Sockets listen in the order in which they
  * were bound, a first one before its clones. Nothing happens to an inherited

@@ -14,6 +14,7 @@
 #include "conns.h"
 #include "listener.h"
 #include "log.h"
+#include "loop.h"
 #include "runtime.h"
 
 /* Memory that serves messages is not worth giving back between two of them. */
@@ -29,54 +30,6 @@ worker_tune_malloc(void)
 	mallopt(M_MMAP_THRESHOLD, WORKER_MMAP_BYTES);
 	mallopt(M_TRIM_THRESHOLD, WORKER_TRIM_BYTES);
 #endif
-}
-
-static void
-worker_on_libevent(int severity, const char *message)
-{
-	static const enum bevhost_level levels[] = {
-		[EVENT_LOG_DEBUG] = BEVHOST_LOG_DEBUG,
-		[EVENT_LOG_MSG] = BEVHOST_LOG_INFO,
-		[EVENT_LOG_WARN] = BEVHOST_LOG_WARNING,
-		[EVENT_LOG_ERR] = BEVHOST_LOG_ERROR,
-	};
-
-	if (severity < EVENT_LOG_DEBUG || severity > EVENT_LOG_ERR)
-		severity = EVENT_LOG_ERR;
-	log_write(levels[severity], "libevent", "%s", message);
-}
-
-/* libevent would call exit(), which runs handlers of a broken process. */
-static void
-worker_on_fatal(int error)
-{
-	log_write(BEVHOST_LOG_ERROR, "libevent", "fatal error %d", error);
-	abort();
-}
-
-static struct event_base *
-worker_make_base(const char *method)
-{
-	static const char *const methods[] = { "epoll", "poll", "select" };
-	struct event_config *config = event_config_new();
-	struct event_base *base = NULL;
-	size_t i;
-
-	if (config == NULL)
-		return NULL;
-	/* The environment must not turn on the changelist, which loses
-	   descriptors; no thread but ours touches the base. */
-	if (event_config_set_flag(config,
-		EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) < 0)
-		goto out;
-	for (i = 0; method != NULL && i < 3; i++)
-		if (strcmp(methods[i], method) != 0 &&
-		    event_config_avoid_method(config, methods[i]) < 0)
-			goto out;
-	base = event_base_new_with_config(config);
-out:
-	event_config_free(config);
-	return base;
 }
 
 static void
@@ -205,6 +158,8 @@ worker_init_events(
 	worker->conns = conns_new(worker->base, worker_on_conn_gone, worker);
 	if (worker->conns == NULL)
 		return -1;
+	if (settings->counters != NULL)
+		conns_count_in(worker->conns, settings->counters);
 	if (drain_init(&worker->drain, worker->base, worker->conns,
 		settings->drain_timeout_ms, settings->drain_spread_ms) < 0 ||
 	    runtime_init(worker->base, settings->stack_size,
@@ -239,14 +194,8 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 	worker->listener_count = listener_count;
 	worker->managed = settings->managed;
 	worker->beat = settings->beat;
-	for (i = 0; i < instance_count; i++)
-		instances[i].number = i + 1;
 	worker_tune_malloc();
-	/* libevent writes without MSG_NOSIGNAL. */
-	signal(SIGPIPE, SIG_IGN);
-	event_set_log_callback(worker_on_libevent);
-	event_set_fatal_callback(worker_on_fatal);
-	worker->base = worker_make_base(settings->event_method);
+	worker->base = loop_new(settings->event_method);
 	if (worker->base == NULL || worker_init_events(worker, settings) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
 		    "cannot make an event loop%s%s: %m",

@@ -12,6 +12,7 @@
 
 #include "conns.h"
 #include "log.h"
+#include "sock_bind.h"
 #include "tap.h"
 
 static struct event_base *base;

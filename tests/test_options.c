@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tap.h"
+#include "settings_edit.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define WORDS_MAX    10

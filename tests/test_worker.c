@@ -14,6 +14,7 @@
 
 #include "listener.h"
 #include "log.h"
+#include "sock_bind.h"
 #include "tap.h"
 
 static void

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where a master can be asked: a socket named by its process id. */
+#ifndef CONTROL_PATH_H
+#define CONTROL_PATH_H
+
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <bevhost/types.h>
+
+#define CONTROL_DIRS 3 /* at most */
+
+/*
+ * The n-th folder, from 0, in which this user's masters may be found; the first
+ * is where one that starts puts its socket. NULL after the last.
+ */
+const char *control_dir(int n, char *buf, size_t size);
+
+/* The socket of a process in a folder. Returns 0, or -ENAMETOOLONG. */
+int control_path(
+    const char *dir, pid_t pid, struct sockaddr_un *addr) BEVHOST_MUST_CHECK;
+
+/*
+ * Makes the folder if it is not there. Returns 0, or a negative errno: -EPERM
+ * when it is not safe, because others may write to it.
+ */
+int control_make_dir(const char *dir) BEVHOST_MUST_CHECK;
+
+#endif

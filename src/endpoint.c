@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each address of the settings is looked for among the sockets that there are,
+ * by its text first, then by where it is bound: a port 0 keeps its port, and
+ * another spelling of an address keeps its sockets and those who wait in them.
+ */
+#include "endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+#include "log.h"
+#include "sock_bind.h"
+
+#define ENDPOINT_PARTS 16 /* addresses of one name */
+
+static int
+endpoint_no_memory(void)
+{
+	log_write(BEVHOST_LOG_ERROR, NULL, "%m");
+	return -EX_OSERR;
+}
+
+static void
+endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint)
+{
+	/* Clones first: the file of a unix socket is the first one's. */
+	while (endpoint->count > 0)
+		sock_close(&endpoint->socks[--endpoint->count]);
+	TAILQ_REMOVE(endpoints, endpoint, entry);
+	free(endpoint->socks);
+	free(endpoint->text);
+	free(endpoint);
+}
+
+struct endpoint *
+endpoint_adopt(struct endpoints *endpoints, const char *text, int occurrence,
+    int part, int shared, int listening, const struct sock *socks, int count)
+{
+	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	size_t size = (size_t)count * sizeof(*socks);
+
+	if (endpoint == NULL)
+		return NULL;
+	endpoint->text = strdup(text);
+	endpoint->socks = malloc(size);
+	if (endpoint->text == NULL || endpoint->socks == NULL) {
+		free(endpoint->text);
+		free(endpoint->socks);
+		free(endpoint);
+		return NULL;
+	}
+	memcpy(endpoint->socks, socks, size);
+	endpoint->occurrence = occurrence;
+	endpoint->part = part;
+	endpoint->shared = shared;
+	endpoint->listening = listening;
+	endpoint->count = count;
+	TAILQ_INSERT_TAIL(endpoints, endpoint, entry);
+	return endpoint;
+}
+
+void
+endpoint_begin(struct endpoints *endpoints)
+{
+	struct endpoint *endpoint;
+
+	TAILQ_FOREACH (endpoint, endpoints, entry)
+		endpoint->claimed = 0;
+}
+
+/* Looking for what there is */
+
+static struct endpoint *
+endpoint_find(
+    struct endpoints *endpoints, const char *text, int occurrence, int part)
+{
+	struct endpoint *endpoint;
+
+	TAILQ_FOREACH (endpoint, endpoints, entry)
+		if (endpoint->occurrence == occurrence &&
+		    endpoint->part == part && strcmp(endpoint->text, text) == 0)
+			return endpoint;
+	return NULL;
+}
+
+static in_port_t
+endpoint_port(const struct addr *addr)
+{
+	switch (addr->u.sa.sa_family) {
+	case AF_INET:
+		return addr->u.in.sin_port;
+	case AF_INET6:
+		return addr->u.in6.sin6_port;
+	default:
+		return 0;
+	}
+}
+
+/* A port 0 is no place. */
+static int
+endpoint_same_addr(const struct addr *one, const struct addr *two)
+{
+	char text_one[ADDR_TEXT_SIZE], text_two[ADDR_TEXT_SIZE];
+
+	if (one->u.sa.sa_family != two->u.sa.sa_family ||
+	    (two->u.sa.sa_family != AF_UNIX && endpoint_port(two) == 0))
+		return 0;
+	addr_text(&one->u.sa, one->len, text_one, sizeof(text_one));
+	addr_text(&two->u.sa, two->len, text_two, sizeof(text_two));
+	return strcmp(text_one, text_two) == 0;
+}
+
+static struct endpoint *
+endpoint_find_bound(struct endpoints *endpoints, const struct addr *addr)
+{
+	struct endpoint *endpoint;
+
+	TAILQ_FOREACH (endpoint, endpoints, entry)
+		if (endpoint_same_addr(&endpoint->socks[0].bound, addr))
+			return endpoint;
+	return NULL;
+}
+
+/* 0.0.0.0 and 127.0.0.1 may have the same port when both are ours. */
+static int
+endpoint_has_port(const struct endpoints *endpoints, const struct addr *addr)
+{
+	const struct endpoint *endpoint;
+
+	TAILQ_FOREACH (endpoint, endpoints, entry)
+		if (endpoint->socks[0].bound.u.sa.sa_family ==
+			addr->u.sa.sa_family &&
+		    endpoint_port(&endpoint->socks[0].bound) ==
+			endpoint_port(addr) &&
+		    endpoint_port(addr) != 0)
+			return 1;
+	return 0;
+}
+
+/* Sockets */
+
+static int
+endpoint_set_mode(const struct endpoint *endpoint, int mode)
+{
+	const struct sock *sock = &endpoint->socks[0];
+
+	if (mode < 0 || !sock->unlink || !sock_has_file(sock) ||
+	    chmod(sock->bound.u.un.sun_path, (mode_t)mode) == 0)
+		return 0;
+	log_write(BEVHOST_LOG_ERROR, NULL, "mode of '%s': %m", endpoint->text);
+	return -EX_NOPERM;
+}
+
+/* A socket for each worker. Those that were not used after all stay. */
+static int
+endpoint_grow(struct endpoint *endpoint, int workers)
+{
+	struct sock *socks;
+	int status;
+
+	if (endpoint->shared || endpoint->count >= workers)
+		return 0;
+	socks = realloc(endpoint->socks, (size_t)workers * sizeof(*socks));
+	if (socks == NULL)
+		return endpoint_no_memory();
+	endpoint->socks = socks;
+	while (endpoint->count < workers) {
+		status = sock_clone(&socks[0], &socks[endpoint->count]);
+		if (status < 0)
+			return status;
+		endpoint->count++;
+	}
+	return 0;
+}
+
+/* What is used by nobody else is gone again when it cannot be used here. */
+static int
+endpoint_use(struct endpoints *endpoints, struct endpoint *endpoint, int mode,
+    int workers)
+{
+	int status;
+
+	if (endpoint->claimed) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "listener '%s' is given twice", endpoint->text);
+		return -EX_UNAVAILABLE;
+	}
+	endpoint->claimed = 1;
+	status = endpoint_set_mode(endpoint, mode);
+	if (status == 0)
+		status = endpoint_grow(endpoint, workers);
+	if (status == 0)
+		endpoint->users++;
+	else if (endpoint->users == 0)
+		endpoint_free(endpoints, endpoint);
+	return status;
+}
+
+/* Binding */
+
+/* The one address with its text, as if it had been written so. */
+static int
+endpoint_bind_addr(struct endpoints *endpoints,
+    const struct settings_address *address, const struct addr *addr, int mode,
+    struct sock *sock)
+{
+	struct sock_how how = {
+		.mode = mode > 0 ? (mode_t)mode : 0,
+		.beside = endpoint_has_port(endpoints, addr),
+	};
+
+	return sock_bind_addr(addr, address->text, &how, sock);
+}
+
+static int
+endpoint_add(struct endpoints *endpoints, const char *text, int occurrence,
+    int part, struct sock *sock, struct endpoint **added)
+{
+	*added = endpoint_adopt(endpoints, text, occurrence, part,
+	    sock_is_shared(sock), sock->inherited, sock, 1);
+	if (*added != NULL)
+		return 0;
+	sock_close(sock);
+	return endpoint_no_memory();
+}
+
+/* Descriptors: whatever was passed, in its order. */
+static int
+endpoint_want_fds(struct endpoints *endpoints,
+    const struct settings_address *address, int occurrence, int mode,
+    int workers, struct endpoint **found, int max)
+{
+	struct sock socks[ENDPOINT_PARTS];
+	int count, i, status = 0, used = 0;
+
+	while (used < max && (found[used] = endpoint_find(endpoints,
+				  address->text, occurrence, used)) != NULL) {
+		status = endpoint_use(endpoints, found[used], mode, workers);
+		if (status < 0)
+			goto fail;
+		used++;
+	}
+	if (used > 0)
+		return used;
+	count = sock_bind_all(&address->spec, address->text, NULL, socks,
+	    max < ENDPOINT_PARTS ? max : ENDPOINT_PARTS);
+	if (count < 0)
+		return count;
+	for (i = 0; i < count; i++) {
+		if (status == 0)
+			status = endpoint_add(endpoints, address->text,
+			    occurrence, i, &socks[i], &found[used]);
+		else
+			sock_close(&socks[i]);
+		if (status == 0)
+			status =
+			    endpoint_use(endpoints, found[used], mode, workers);
+		if (status == 0)
+			used++;
+	}
+	if (status == 0)
+		return used;
+fail:
+	while (used > 0)
+		endpoint_release(endpoints, found[--used]);
+	return status;
+}
+
+/* One of the addresses of a name. */
+static int
+endpoint_want_addr(struct endpoints *endpoints,
+    const struct settings_address *address, int occurrence, int part,
+    const struct addr *addr, int mode, int workers, struct endpoint **found)
+{
+	struct sock sock;
+	int status;
+
+	*found = endpoint_find_bound(endpoints, addr);
+	if (*found == NULL && address->spec.kind == ADDR_INET &&
+	    address->spec.port == 0)
+		*found =
+		    endpoint_find(endpoints, address->text, occurrence, part);
+	if (*found == NULL) {
+		status =
+		    endpoint_bind_addr(endpoints, address, addr, mode, &sock);
+		if (status < 0)
+			return status;
+		status = endpoint_add(
+		    endpoints, address->text, occurrence, part, &sock, found);
+		if (status < 0)
+			return status;
+	}
+	return endpoint_use(endpoints, *found, mode, workers);
+}
+
+int
+endpoint_want(struct endpoints *endpoints,
+    const struct settings_address *address, int occurrence, int mode,
+    int workers, struct endpoint **found, int max)
+{
+	struct addr addrs[ENDPOINT_PARTS];
+	int count, i, status = 0;
+
+	if (address->spec.kind == ADDR_FD)
+		return endpoint_want_fds(
+		    endpoints, address, occurrence, mode, workers, found, max);
+	count = sock_resolve(&address->spec, address->text, addrs,
+	    max < ENDPOINT_PARTS ? max : ENDPOINT_PARTS);
+	if (count < 0)
+		return count;
+	for (i = 0; i < count && status == 0; i++)
+		status = endpoint_want_addr(endpoints, address, occurrence, i,
+		    &addrs[i], mode, workers, &found[i]);
+	if (status == 0)
+		return count;
+	/* The last one is not ours. */
+	for (i--; i > 0; i--)
+		endpoint_release(endpoints, found[i - 1]);
+	return status;
+}
+
+int
+endpoint_listen(struct endpoint *endpoint)
+{
+	int status;
+
+	while (endpoint->listening < endpoint->count) {
+		status = sock_listen(&endpoint->socks[endpoint->listening]);
+		if (status < 0)
+			return status;
+		endpoint->listening++;
+	}
+	return 0;
+}
+
+void
+endpoint_release(struct endpoints *endpoints, struct endpoint *endpoint)
+{
+	if (--endpoint->users == 0)
+		endpoint_free(endpoints, endpoint);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a generation's workers do, and what follows: one that dies is replaced,
+ * later each time it goes on dying; a handler that takes its worker down again
+ * and again is taken out, so that the others serve on.
+ */
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+#include <event2/event.h>
+
+#include "generation.h"
+#include "log.h"
+#include "stats.h"
+
+#define GENERATION_QUIET_MS   60000 /* after which a death is the first one */
+#define GENERATION_DELAY_MS   200   /* before the second replacement */
+#define GENERATION_DELAY_MAX  30000
+#define GENERATION_CRASHES_OK 2 /* of one handler; the next is too many */
+
+/* Starting */
+
+static int
+generation_is_ready(const struct generation *generation)
+{
+	int i;
+
+	for (i = 0; i < generation->slot_count; i++)
+		if (generation->slots[i].state != SLOT_READY)
+			return 0;
+	return 1;
+}
+
+void
+generation_on_ready(struct slot *slot)
+{
+	struct generation *generation = slot->generation;
+	int64_t ms = stats_now_ms() - slot->started_ms;
+
+	log_write(BEVHOST_LOG_INFO, slot->name, "ready after %d ms", (int)ms);
+	if (generation->state == GENERATION_SERVING) {
+		slot_send(slot, IPC_SERVE, 0, 0, -1);
+		slot->state = SLOT_SERVING;
+	} else if (generation->state == GENERATION_STARTING &&
+		   !generation->test && generation_is_ready(generation)) {
+		generation->host->on_ready(generation);
+	}
+}
+
+void
+generation_on_say(struct slot *slot, const char *text)
+{
+	struct generation *generation = slot->generation;
+
+	if (generation->why[0] == '\0')
+		snprintf(generation->why, sizeof(generation->why), "%s", text);
+}
+
+void
+generation_fail(struct generation *generation, int exit_status)
+{
+	generation->exit_status = exit_status;
+	generation->host->on_failed(generation);
+}
+
+/* Endings */
+
+static void
+generation_say_end(
+    const struct slot *slot, pid_t pid, int status, char *buf, size_t size)
+{
+	(void)slot;
+	if (WIFSIGNALED(status))
+		snprintf(buf, size, "process %d was killed by SIG%s%s",
+		    (int)pid, sigabbrev_np(WTERMSIG(status)),
+		    WCOREDUMP(status) ? " (core dumped)" : "");
+	else
+		snprintf(buf, size, "process %d ended with status %d", (int)pid,
+		    WEXITSTATUS(status));
+}
+
+static void
+generation_on_start_timer(evutil_socket_t fd, short what, void *arg);
+
+static void
+generation_restart(struct slot *slot)
+{
+	const struct generation *generation = slot->generation;
+	struct timeval delay = { .tv_sec = 1 };
+
+	if (generation->state != GENERATION_SERVING || generation->orphan)
+		return;
+	/* No process to be had is a death like others. */
+	if (generation_start_slot(slot) < 0 && slot->timer != NULL)
+		event_add(slot->timer, &delay);
+}
+
+static void
+generation_on_start_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	generation_restart(arg);
+}
+
+/* At once the first time, then after 0.2, 0.4, ... 30 seconds. */
+static int64_t
+generation_delay_ms(struct slot *slot)
+{
+	int64_t now = stats_now_ms(), delay = GENERATION_DELAY_MS;
+	int i;
+
+	if (now - slot->died_ms > GENERATION_QUIET_MS)
+		slot->deaths = 0;
+	slot->died_ms = now;
+	if (slot->deaths++ == 0)
+		return 0;
+	for (i = 2; i < slot->deaths && delay < GENERATION_DELAY_MAX; i++)
+		delay *= 2;
+	return delay < GENERATION_DELAY_MAX ? delay : GENERATION_DELAY_MAX;
+}
+
+static void
+generation_restart_later(struct slot *slot, int64_t ms)
+{
+	struct timeval delay = {
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000),
+	};
+
+	if (slot->timer == NULL)
+		slot->timer = evtimer_new(
+		    slot->host->base, generation_on_start_timer, slot);
+	if (slot->timer == NULL || event_add(slot->timer, &delay) < 0)
+		log_write(BEVHOST_LOG_ERROR, slot->name,
+		    "no memory to start another: a reload will");
+}
+
+/* Handlers that crash */
+
+static int
+generation_has_others(const struct generation *generation, int handler)
+{
+	const struct settings *settings = &generation->settings;
+	int i;
+
+	for (i = 0; i < settings->handler_count; i++)
+		if (i != handler && !settings->handlers[i].paused &&
+		    strcmp(settings->handlers[i].worker_group,
+			settings->handlers[handler].worker_group) == 0)
+			return 1;
+	return 0;
+}
+
+static void
+generation_quarantine(struct generation *generation, int handler)
+{
+	struct settings_handler *h = &generation->settings.handlers[handler];
+	int i;
+
+	h->paused = 1;
+	for (i = 0; i < generation->slot_count; i++)
+		if (slot_is_alive(&generation->slots[i]))
+			slot_send(
+			    &generation->slots[i], IPC_PAUSE, handler, 0, -1);
+	for (i = 0; i < h->address_count; i++)
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "listener %s is paused: its plugin %s took %d workers down "
+		    "within a minute of each other; the others serve on, a "
+		    "reload tries it again",
+		    h->addresses[i].text, h->plugin,
+		    generation->crashes[handler].count);
+}
+
+/* Returns whether the handler was taken out for it. */
+static int
+generation_count_crash(struct generation *generation, int handler)
+{
+	struct generation_crashes *crashes;
+	int64_t now = stats_now_ms();
+
+	if (handler < 0 || handler >= generation->settings.handler_count ||
+	    generation->settings.handlers[handler].paused)
+		return 0;
+	crashes = &generation->crashes[handler];
+	if (now - crashes->last_ms > GENERATION_QUIET_MS)
+		crashes->count = 0;
+	crashes->last_ms = now;
+	if (++crashes->count <= GENERATION_CRASHES_OK ||
+	    !generation_has_others(generation, handler))
+		return 0;
+	generation_quarantine(generation, handler);
+	return 1;
+}
+
+static void
+generation_on_death(struct slot *slot, const char *what)
+{
+	struct generation *generation = slot->generation;
+	int quarantined =
+	    generation_count_crash(generation, slot->crash_handler);
+	int64_t ms;
+
+	if (quarantined)
+		slot->deaths = 0; /* what killed it is out */
+	ms = generation_delay_ms(slot);
+	if (ms == 0)
+		log_write(BEVHOST_LOG_WARNING, slot->name,
+		    "%s: starting another", what);
+	else
+		log_write(BEVHOST_LOG_WARNING, slot->name,
+		    "%s, the %d. in a row: starting another in %g s", what,
+		    slot->deaths, (double)ms / 1000);
+	if (ms == 0)
+		generation_restart(slot);
+	if (slot->state == SLOT_EMPTY)
+		generation_restart_later(
+		    slot, ms > 0 ? ms : GENERATION_DELAY_MS);
+}
+
+/* What a start ends with that a worker ended: its own status, if it has one. */
+static int
+generation_exit_status(int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) != 0
+		   ? WEXITSTATUS(status)
+		   : EX_SOFTWARE;
+}
+
+static void
+generation_on_failed_start(struct slot *slot, const char *what, int status)
+{
+	struct generation *generation = slot->generation;
+
+	if (WIFSIGNALED(status) || generation->why[0] == '\0') {
+		snprintf(generation->why, sizeof(generation->why),
+		    "%s: %s before it was ready", slot->name, what);
+		log_write(BEVHOST_LOG_ERROR, NULL, "%s", generation->why);
+	}
+	generation_fail(generation, generation_exit_status(status));
+}
+
+/* A worker that only tried has ended well. */
+static void
+generation_on_tested(struct generation *generation)
+{
+	if (generation_alive(generation) == 0)
+		generation->host->on_ready(generation);
+}
+
+void
+generation_on_end(struct slot *slot, int status)
+{
+	struct generation *generation = slot->generation;
+	char what[96];
+
+	generation_say_end(slot, slot->ended_pid, status, what, sizeof(what));
+	switch (generation->state) {
+	case GENERATION_STARTING:
+		if (generation->test && status == 0) {
+			generation_on_tested(generation);
+			return;
+		}
+		generation_on_failed_start(slot, what, status);
+		break;
+	case GENERATION_CANARY:
+		snprintf(generation->why, sizeof(generation->why), "%s: %s",
+		    slot->name, what);
+		log_write(BEVHOST_LOG_ERROR, slot->name, "%s", what);
+		generation_fail(generation, EX_SOFTWARE);
+		break;
+	case GENERATION_SERVING:
+		generation_on_death(slot, what);
+		return;
+	case GENERATION_DRAINING:
+	case GENERATION_ENDING:
+		log_write(status == 0 ? BEVHOST_LOG_INFO : BEVHOST_LOG_WARNING,
+		    slot->name, "%s", what);
+	}
+	if (generation->state >= GENERATION_DRAINING &&
+	    generation_alive(generation) == 0)
+		generation->host->on_ended(generation);
+}
