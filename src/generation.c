@@ -139,8 +139,26 @@ generation_start(struct generation *generation)
 	generation->state = GENERATION_STARTING;
 	generation_set_timer(generation, generation->settings.start_timeout);
 	for (i = 0; i < generation->slot_count; i++)
-		if (generation_start_slot(&generation->slots[i]) < 0)
+		if (generation->slots[i].index == 0 &&
+		    generation_start_slot(&generation->slots[i]) < 0)
 			return -1;
+	return 0;
+}
+
+int
+generation_start_others(const struct slot *first)
+{
+	struct generation *generation = first->generation;
+	int i;
+
+	for (i = 0; i < generation->slot_count; i++) {
+		struct slot *slot = &generation->slots[i];
+
+		if (slot->index > 0 && !slot_is_alive(slot) &&
+		    strcmp(slot->worker_group, first->worker_group) == 0 &&
+		    generation_start_slot(slot) < 0)
+			return -1;
+	}
 	return 0;
 }
 

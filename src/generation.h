@@ -80,7 +80,8 @@ struct generation *generation_new(struct generation_host *host, int number,
  */
 int generation_bind(struct generation *generation) BEVHOST_MUST_CHECK;
 
-/* Starts every worker. 0, or -1 having logged. */
+/* Starts the first worker of each group: what it finds wrong is said once. The
+   others follow when it is ready. 0, or -1 having logged. */
 int generation_start(struct generation *generation) BEVHOST_MUST_CHECK;
 
 /* All its sockets listen. 0 or a negated sysexits code, having logged. */
@@ -122,6 +123,7 @@ int generation_adopt_slot(
     struct generation *generation, const struct slot *slot) BEVHOST_MUST_CHECK;
 
 /* Between the files of generations. */
+int generation_start_others(const struct slot *first) BEVHOST_MUST_CHECK;
 void generation_release(struct generation *generation);
 int generation_start_slot(struct slot *slot) BEVHOST_MUST_CHECK;
 void generation_set_timer(struct generation *generation, int64_t ms);

@@ -46,8 +46,11 @@ generation_on_ready(struct slot *slot)
 		slot_send(slot, IPC_SERVE, 0, 0, -1);
 		slot->state = SLOT_SERVING;
 	} else if (generation->state == GENERATION_STARTING &&
-		   !generation->test && generation_is_ready(generation)) {
-		generation->host->on_ready(generation);
+		   !generation->test) {
+		if (slot->index == 0 && generation_start_others(slot) < 0)
+			generation_fail(generation, EX_OSERR);
+		else if (generation_is_ready(generation))
+			generation->host->on_ready(generation);
 	}
 }
 
@@ -226,7 +229,8 @@ generation_on_death(struct slot *slot, const char *what)
 static int
 generation_exit_status(int status)
 {
-	return WIFEXITED(status) && WEXITSTATUS(status) != 0
+	return WIFEXITED(status) && WEXITSTATUS(status) >= EX__BASE &&
+		       WEXITSTATUS(status) <= EX__MAX
 		   ? WEXITSTATUS(status)
 		   : EX_SOFTWARE;
 }

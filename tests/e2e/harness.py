@@ -58,21 +58,51 @@ def run(*arguments, **options):
     return done.returncode, done.stdout, done.stderr
 
 
+def children(pid):
+    """{process id: title} of the living children of a process."""
+    found = {}
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            pids = file.read().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    for child in map(int, pids):
+        try:
+            with open(f"/proc/{child}/cmdline") as file:
+                title = file.read().split("\0")[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if title:  # else it has ended
+            found[child] = title
+    return found
+
+
+def is_alive(pid):
+    """A process that has not ended; one that nobody waited for has."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Server:
     """A bevhost that serves until the end of the `with`.
 
     Server("greeting", "text=Hi"): with one listener on a free port of
-    127.0.0.1 unless listen=[...] says otherwise ([] gives none).
+    127.0.0.1 unless listen=[...] says otherwise ([] gives none). It is one
+    process, or with master=True a master with workers.
     """
 
     def __init__(self, *words, listen=("127.0.0.1:0",), options=(),
-                 stdout=subprocess.DEVNULL, env=None, **popen):
+                 stdout=subprocess.DEVNULL, env=None, master=False, **popen):
         listeners = [option for address in listen
                      for option in ("-l", address)]
         reader, writer = os.pipe()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*UNDER, BEVHOST, "--no-master", f"--ready-fd={writer}",
+            [*UNDER, popen.pop("program", BEVHOST),
+             *([] if master else ["--no-master"]), f"--ready-fd={writer}",
              *options, *listeners, *words],
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.log,
             pass_fds=[writer, *popen.pop("pass_fds", ())],
@@ -135,6 +165,26 @@ class Server:
         """Sends a signal and returns the exit status."""
         self.kill(number)
         return self.process.wait(PATIENCE)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def workers(self, generation=None):
+        """{process id: title} of the workers, maybe of one generation."""
+        return {pid: title for pid, title in children(self.pid).items()
+                if title.startswith("bevhost: worker ") and
+                (generation is None or f"generation {generation})" in title)}
+
+    def wait_workers(self, count, generation=None):
+        """Waits until there are so many, and returns their process ids."""
+        wait_for(lambda: len(self.workers(generation)) == count,
+                 f"{count} workers of generation {generation}")
+        return sorted(self.workers(generation))
+
+    def reload(self):
+        """bevhost --reload: (status, stdout, stderr)."""
+        return run(f"--reload={self.pid}")
 
     def stop_now(self):
         """Does not wait for those that are busy. Returns the exit status."""
