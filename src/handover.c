@@ -453,6 +453,14 @@ handover_read(struct handover *handover, int fd)
 }
 
 void
+handover_forget(struct handover *handover)
+{
+	free(handover->own.pidfile_path);
+	free(handover->own.log_file);
+	handover->own.pidfile_path = handover->own.log_file = NULL;
+}
+
+void
 handover_clear(struct handover *handover)
 {
 	int i;

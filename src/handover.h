@@ -15,8 +15,8 @@ struct generations;
 struct handover_own {
 	int pidfile; /* descriptors, or -1 */
 	int control;
-	const char *pidfile_path;
-	const char *log_file; /* or NULL */
+	char *pidfile_path;
+	char *log_file; /* or NULL */
 };
 
 struct handover_fd {
@@ -47,5 +47,7 @@ int handover_read(struct handover *handover, int fd) BEVHOST_MUST_CHECK;
 
 /* Of one that was written. */
 void handover_clear(struct handover *handover);
+/* Frees the texts of one that was read. */
+void handover_forget(struct handover *handover);
 
 #endif

@@ -147,7 +147,9 @@ main_probe(struct options *options, int argc, char **argv)
 	struct handover handover = { .generations = NULL };
 	int status;
 
-	if (handover_read(&handover, UPGRADE_PROBE_STATE) < 0)
+	status = handover_read(&handover, UPGRADE_PROBE_STATE);
+	handover_forget(&handover);
+	if (status < 0)
 		return EX_SOFTWARE;
 	status = -options_parse_again(options, argc, argv);
 	if (status == 0)

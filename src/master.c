@@ -132,7 +132,7 @@ master_upgrade(struct master *master)
 		return;
 	}
 	life.left.pidfile = life.pidfile.fd;
-	life.left.pidfile_path = life.pidfile.path;
+	life.left.pidfile_path = (char *)life.pidfile.path;
 	life.left.control = control_fd(&life.control);
 	life.left.log_file = master->log_file;
 	notify_reloading();
@@ -404,7 +404,7 @@ master_adopt_own(struct master *master, const struct handover_own *own)
 		master, own->control) < 0)
 		(void)!control_init(
 		    &life.control, master->base, master_on_request, master);
-	master->log_file = (char *)own->log_file;
+	master->log_file = own->log_file;
 }
 
 /* What it left goes on; then a generation of this program takes over. */

@@ -335,6 +335,7 @@ class Refused(Reload):
         self.refuse(self.handler(plugin("lifecycle"), 'log = "HERE/log" fail = "ready"'),
                     r"bevhost\.conf:2: lifecycle: ")
 
+    @unittest.skipIf(harness.UNDER, "valgrind ends the process itself")
     def test_crash_while_it_starts(self):
         for callback in "config", "ready", "start", "self_test":
             with self.subTest(callback):
@@ -343,6 +344,7 @@ class Refused(Reload):
                                  f'in = "{callback}" how = "segv"'),
                     r"killed by SIGSEGV.* before it was ready", 70, env=ENV)
 
+    @unittest.skipIf(harness.UNDER, "valgrind ends the process itself")
     def test_exit_while_it_starts(self):
         self.refuse(self.handler(plugin("crash"), 'in = "start" how = "exit"'),
                     r"exit\(\)|ended with status", 70, env=ENV)
