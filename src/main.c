@@ -19,7 +19,6 @@
 #include "inherit.h"
 #include "managed.h"
 #include "log.h"
-#include "logfile.h"
 #include "master.h"
 #include "options.h"
 #include "plugin.h"
@@ -61,13 +60,10 @@ static int
 main_serve(const struct options *options, int argc, char **argv)
 {
 	struct rlimit files; /* as it was at the start */
-	int status;
 
 	main_raise_limits(&files);
-	if (!options->no_master)
-		return master_run(options, argc, argv, &files);
-	status = -logfile_open(options->settings.log_file);
-	return status != 0 ? status : single_run(options, &files);
+	return options->no_master ? single_run(options, &files)
+				  : master_run(options, argc, argv, &files);
 }
 
 static int

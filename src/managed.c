@@ -337,6 +337,8 @@ managed_run(void)
 		log_set_level((enum bevhost_level)managed.settings.level);
 		log_set_listener(managed_say);
 		managed_name(&managed);
+		/* As long as it loads, whatever may hold it up. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (crash_init(managed.name, &managed.share->crash,
 			&managed.share->heartbeat_ms) < 0)
 			log_write(BEVHOST_LOG_WARNING, NULL,

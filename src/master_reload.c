@@ -138,7 +138,7 @@ master_on_result(void *arg, int exit_status, const char *text)
 	else if (exit_status == 0 && !master->testing)
 		master_on_started(master);
 	else
-		master->status = exit_status;
+		master->status = master->stopping ? 0 : exit_status;
 	master_tell_status(master);
 	master_answer(master, exit_status, text);
 }

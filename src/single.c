@@ -5,6 +5,7 @@
  */
 #include "single.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -12,7 +13,10 @@
 #include "command.h"
 #include "crash.h"
 #include "log.h"
+#include "logfile.h"
 #include "options.h"
+#include "pidfile.h"
+#include "privileges.h"
 #include "serve.h"
 #include "sock_bind.h"
 
@@ -20,6 +24,9 @@
 
 struct single {
 	struct serve *serve;
+	struct pidfile pidfile;
+	const char *log_file; /* or NULL */
+	struct event *reopen;
 	struct command command;
 };
 
@@ -85,6 +92,53 @@ single_on_command_end(void *arg)
 	serve_drain(single->serve);
 }
 
+static void
+single_on_reopen(evutil_socket_t number, short what, void *arg)
+{
+	const struct single *single = arg;
+
+	(void)number;
+	(void)what;
+	/* One that cannot be opened leaves the old one, and is logged there. */
+	(void)!logfile_open(single->log_file);
+}
+
+/* What a master would do: what is the process's own. 0 or an exit status. */
+static int
+single_claim(struct single *single, const struct settings *settings)
+{
+	int status = 0;
+
+	if (settings->pidfile != NULL)
+		status = -pidfile_take(&single->pidfile, settings->pidfile);
+	if (status == 0)
+		status = -logfile_open(settings->log_file);
+	single->log_file = settings->log_file;
+	return status;
+}
+
+static int
+single_drop(const struct settings *settings)
+{
+	struct privileges privileges;
+	int status;
+
+	if (settings->user == NULL && settings->group == NULL)
+		return 0;
+	status = privileges_find(&privileges, settings->user, settings->group);
+	return status < 0 ? -status : -privileges_drop(&privileges);
+}
+
+static int
+single_hear_reopen(struct single *single)
+{
+	single->reopen = evsignal_new(
+	    serve_base(single->serve), SIGUSR1, single_on_reopen, single);
+	return single->reopen != NULL && event_add(single->reopen, NULL) == 0
+		   ? 0
+		   : EX_OSERR;
+}
+
 static int
 single_serve(struct single *single, const struct options *options,
     const struct rlimit *files)
@@ -97,7 +151,11 @@ single_serve(struct single *single, const struct options *options,
 	if (status == 0)
 		status = serve_ready(single->serve);
 	if (status == 0)
+		status = single_drop(&options->settings);
+	if (status == 0)
 		status = serve_start(single->serve, NULL);
+	if (status == 0)
+		status = single_hear_reopen(single);
 	if (status != 0)
 		return status;
 	if (single_announce(single) < 0)
@@ -122,11 +180,17 @@ single_run(const struct options *options, const struct rlimit *files)
 		    BEVHOST_LOG_WARNING, NULL, "crashes will not be named: %m");
 	if (announce_take(options->ready_fd) < 0)
 		return EX_IOERR;
-	status = single_serve(&single, options, files);
+	single.pidfile.fd = -1;
+	status = single_claim(&single, &options->settings);
+	if (status == 0)
+		status = single_serve(&single, options, files);
 	if (single.command.child != NULL) {
 		command_clear(&single.command);
 		status = status != 0 ? status : single.command.status;
 	}
+	if (single.reopen != NULL)
+		event_free(single.reopen);
 	serve_clear(single.serve);
+	pidfile_release(&single.pidfile);
 	return status;
 }

@@ -334,6 +334,19 @@ class Stalls(unittest.TestCase):
 
 
 class Signals(unittest.TestCase):
+    @unittest.skipIf(harness.UNDER, "slow")
+    def test_term_while_it_starts(self):
+        with tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(
+                [BEVHOST, "-p", "0", plugin("crash"), "in=ready", "how=loop",
+                 "ms=0"], stderr=log)
+            wait_for(lambda: b"looping" in os.pread(log.fileno(), 4096, 0),
+                     "the loop")
+            workers = list(harness.children(process.pid))
+            process.terminate()
+            self.assertEqual(process.wait(harness.PATIENCE), 0)
+            self.assertFalse(any(map(is_alive, workers)))
+
     def test_term_drains_and_ends_with_0(self):
         with Server("greeting", options=("-w", "2"), master=True) as server:
             pids = server.wait_workers(2)
@@ -476,6 +489,34 @@ class Privileges(unittest.TestCase):
         status, _, stderr = run("-p", "0", "-u", "no-such-user")
         self.assertEqual(status, 67)
         self.assertIn("there is no user 'no-such-user'", stderr)
+
+
+class Alone(unittest.TestCase):
+    """--no-master does by itself what a master does for workers."""
+
+    def test_log_file_and_pidfile(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log, pidfile = f"{folder}/log", f"{folder}/pid"
+            with Server("greeting", options=(
+                    "-v", f"--log-file={log}", f"--pidfile={pidfile}")
+                    ) as server:
+                greet(server)
+                with open(pidfile) as file:
+                    self.assertEqual(file.read(), f"{server.pid}\n")
+                os.rename(log, log + ".1")
+                server.kill(signal.SIGUSR1)
+                wait_for(lambda: os.path.exists(log), "a new log")
+                self.assertEqual(server.stop(), 0)
+            self.assertEqual(sorted(os.listdir(folder)), ["log", "log.1"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become others")
+    def test_user(self):
+        with Server("greeting", options=("-u", "nobody")) as server:
+            status = status_of(server.pid)
+            self.assertEqual(status["Uid"].split(),
+                             [str(pwd.getpwnam("nobody").pw_uid)] * 4)
+            self.assertEqual(status["NoNewPrivs"], "1")
+            self.assertEqual(greet(server), b"Hello World!")
 
 
 class Unprivileged(unittest.TestCase):
