@@ -222,6 +222,7 @@ static int
 control_start(struct control *control, int fd, const char *path)
 {
 	struct stat st;
+	int status;
 
 	if (lstat(path, &st) < 0)
 		goto fail;
@@ -235,11 +236,14 @@ control_start(struct control *control, int fd, const char *path)
 		return 0;
 	errno = ENOMEM;
 fail:
+	status = -errno;
 	close(fd);
 	if (control->event != NULL)
 		event_free(control->event);
 	control->event = NULL;
-	return -errno;
+	free(control->path);
+	control->path = NULL;
+	return status;
 }
 
 static void

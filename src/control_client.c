@@ -48,12 +48,24 @@ control_connect(const char *dir, pid_t pid)
 	return status;
 }
 
+/* Two of the folders may be one. */
+static int
+control_has(const struct control_masters *masters, pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < masters->count; i++)
+		if (masters->pids[i] == pid)
+			return 1;
+	return 0;
+}
+
 static void
 control_try(struct control_masters *masters, const char *dir, pid_t pid)
 {
 	int fd;
 
-	if (masters->count == CONTROL_MASTERS)
+	if (masters->count == CONTROL_MASTERS || control_has(masters, pid))
 		return;
 	fd = control_connect(dir, pid);
 	if (fd < 0) {
@@ -145,7 +157,9 @@ control_wait(int fd, struct ipc_message *message)
 		while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
 			continue;
 		status = ipc_receive(fd, message);
-	} while (status == -EAGAIN);
+		/* A reset, because it did not read what was asked, comes before
+		   what it said to that. */
+	} while (status == -EAGAIN || status == -ECONNRESET);
 	return status;
 }
 
@@ -167,8 +181,9 @@ control_ask(int fd, pid_t pid)
 	}
 	log_write(BEVHOST_LOG_ERROR, NULL,
 	    "process %d has %s: its log may say more", (int)pid,
-	    status == 0 ? "gone without an answer"
-			: "answered what this version does not know");
+	    status > 0 || status == -EPROTO
+		? "answered what this version does not know"
+		: "gone without an answer");
 	return EX_UNAVAILABLE;
 }
 

@@ -59,6 +59,7 @@ endpoint_adopt(struct endpoints *endpoints, const char *text, int occurrence,
 	endpoint->shared = shared;
 	endpoint->listening = listening;
 	endpoint->count = count;
+	endpoint->mode = -1;
 	TAILQ_INSERT_TAIL(endpoints, endpoint, entry);
 	return endpoint;
 }
@@ -143,18 +144,6 @@ endpoint_has_port(const struct endpoints *endpoints, const struct addr *addr)
 
 /* Sockets */
 
-static int
-endpoint_set_mode(const struct endpoint *endpoint, int mode)
-{
-	const struct sock *sock = &endpoint->socks[0];
-
-	if (mode < 0 || !sock->unlink || !sock_has_file(sock) ||
-	    chmod(sock->bound.u.un.sun_path, (mode_t)mode) == 0)
-		return 0;
-	log_write(BEVHOST_LOG_ERROR, NULL, "mode of '%s': %m", endpoint->text);
-	return -EX_NOPERM;
-}
-
 /* A socket for each worker. Those that were not used after all stay. */
 static int
 endpoint_grow(struct endpoint *endpoint, int workers)
@@ -190,9 +179,8 @@ endpoint_use(struct endpoints *endpoints, struct endpoint *endpoint, int mode,
 		return -EX_UNAVAILABLE;
 	}
 	endpoint->claimed = 1;
-	status = endpoint_set_mode(endpoint, mode);
-	if (status == 0)
-		status = endpoint_grow(endpoint, workers);
+	endpoint->mode = mode;
+	status = endpoint_grow(endpoint, workers);
 	if (status == 0)
 		endpoint->users++;
 	else if (endpoint->users == 0)
@@ -323,11 +311,25 @@ endpoint_want(struct endpoints *endpoints,
 	return status;
 }
 
+static int
+endpoint_set_mode(const struct endpoint *endpoint)
+{
+	const struct sock *sock = &endpoint->socks[0];
+
+	if (endpoint->mode < 0 || !sock->unlink || !sock_has_file(sock) ||
+	    chmod(sock->bound.u.un.sun_path, (mode_t)endpoint->mode) == 0)
+		return 0;
+	log_write(BEVHOST_LOG_ERROR, NULL, "mode of '%s': %m", endpoint->text);
+	return -EX_NOPERM;
+}
+
 int
 endpoint_listen(struct endpoint *endpoint)
 {
-	int status;
+	int status = endpoint_set_mode(endpoint);
 
+	if (status < 0)
+		return status;
 	while (endpoint->listening < endpoint->count) {
 		status = sock_listen(&endpoint->socks[endpoint->listening]);
 		if (status < 0)

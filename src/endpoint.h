@@ -22,6 +22,7 @@ struct endpoint {
 	int count;
 	int listening; /* the first of them listen */
 	int shared;    /* by all workers: it cannot be cloned */
+	int mode;      /* of its file once it listens, or -1: as it is */
 	int users;     /* bindings of generations */
 	int claimed;   /* by a listener of the settings that are bound now */
 	int announced; /* the log has named it */
@@ -48,7 +49,8 @@ struct endpoint *endpoint_adopt(struct endpoints *endpoints, const char *text,
     int occurrence, int part, int shared, int listening,
     const struct sock *socks, int count) BEVHOST_MUST_CHECK;
 
-/* All its sockets listen. 0 or a negated sysexits code, having logged. */
+/* All its sockets listen, and its file has the mode of the latest round. 0 or a
+ * negated sysexits code, having logged. */
 int endpoint_listen(struct endpoint *endpoint) BEVHOST_MUST_CHECK;
 
 /* One user less; without any it is closed and freed. */

@@ -79,14 +79,15 @@ ipc_send(int fd, const struct ipc_message *message)
 	return sent < 0 ? -errno : 0;
 }
 
-/* The first descriptor that came along; further ones are closed. */
+/* Returns how many descriptors came along: the first, further ones closed. */
 static int
-ipc_take_fd(struct msghdr *header)
+ipc_take_fds(struct msghdr *header, int *taken)
 {
 	struct cmsghdr *part;
-	int taken = -1, fd;
 	size_t i, count;
+	int fd, total = 0;
 
+	*taken = -1;
 	for (part = CMSG_FIRSTHDR(header); part != NULL;
 	     part = CMSG_NXTHDR(header, part)) {
 		if (part->cmsg_level != SOL_SOCKET ||
@@ -96,18 +97,18 @@ ipc_take_fd(struct msghdr *header)
 		for (i = 0; i < count; i++) {
 			memcpy(
 			    &fd, CMSG_DATA(part) + i * sizeof(fd), sizeof(fd));
-			if (taken < 0)
-				taken = fd;
+			if (total++ == 0)
+				*taken = fd;
 			else
 				close(fd);
 		}
 	}
-	return taken;
+	return total;
 }
 
 static int
 ipc_is_sound(
-    const struct ipc_packet *packet, size_t size, int flags, int has_fd)
+    const struct ipc_packet *packet, size_t size, int flags, int fd_count)
 {
 	const size_t fixed = offsetof(struct ipc_packet, text);
 
@@ -116,7 +117,7 @@ ipc_is_sound(
 	       packet->type > 0 && packet->type < IPC_TYPES &&
 	       packet->text_size == size - fixed &&
 	       packet->text[packet->text_size - 1] == '\0' &&
-	       packet->has_fd == (uint32_t)has_fd;
+	       packet->has_fd == (uint32_t)fd_count && fd_count <= 1;
 }
 
 int
@@ -131,17 +132,19 @@ ipc_receive(int fd, struct ipc_message *message)
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes),
 	};
+	int fd_count;
 	ssize_t size;
 
 	do {
 		size = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	} while (size < 0 && errno == EINTR);
-	if (size <= 0)
-		return size < 0 ? -errno : 0;
+	if (size < 0)
+		return -errno;
 	memset(message, 0, sizeof(*message));
-	message->fd = ipc_take_fd(&header);
-	if (!ipc_is_sound(
-		&packet, (size_t)size, header.msg_flags, message->fd >= 0)) {
+	fd_count = ipc_take_fds(&header, &message->fd);
+	if (size == 0 && fd_count == 0)
+		return 0;
+	if (!ipc_is_sound(&packet, (size_t)size, header.msg_flags, fd_count)) {
 		if (message->fd >= 0)
 			close(message->fd);
 		message->fd = -1;

@@ -127,8 +127,9 @@ privileges_find(
 	return status == 0 ? privileges_check(privileges) : status;
 }
 
+/* Whoever started this process may have left it fewer than these. */
 static int
-privileges_set_caps(uint64_t caps)
+privileges_limit_caps(uint64_t caps)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -136,10 +137,12 @@ privileges_set_caps(uint64_t caps)
 	struct __user_cap_data_struct data[2];
 	int i;
 
-	memset(data, 0, sizeof(data));
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -1;
 	for (i = 0; i < 2; i++) {
-		data[i].permitted = (uint32_t)(caps >> (32 * i));
+		data[i].permitted &= (uint32_t)(caps >> (32 * i));
 		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
 	}
 	return (int)syscall(SYS_capset, &header, data);
 }
@@ -174,7 +177,7 @@ privileges_drop(const struct privileges *to)
 {
 	if (geteuid() == 0)
 		privileges_bound(0);
-	if (privileges_set_ids(to) == 0 && privileges_set_caps(0) == 0 &&
+	if (privileges_set_ids(to) == 0 && privileges_limit_caps(0) == 0 &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 		return 0;
 	log_write(BEVHOST_LOG_ERROR, NULL,
@@ -188,7 +191,7 @@ privileges_keep_master(void)
 	if (geteuid() != 0)
 		return 0;
 	privileges_bound(privileges_master_caps);
-	if (privileges_set_caps(privileges_master_caps) == 0)
+	if (privileges_limit_caps(privileges_master_caps) == 0)
 		return 0;
 	log_write(BEVHOST_LOG_ERROR, NULL, "cannot give up capabilities: %m");
 	return -EX_OSERR;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A connection for which the n-th allocation fails, for every n: it is
- * served, refused or closed, nothing is left of it, and the next one is
- * served. The linker puts our calloc and malloc before libc's.
+ * How connections are counted; and one for which the n-th allocation fails,
+ * for every n: it is served, refused or closed, nothing is left of it, and the
+ * next one is served. The linker puts our calloc and malloc before libc's.
  */
 #include "conn.h"
 
@@ -165,6 +165,107 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+static int
+on_open_plainly(void *self, struct bevhost_conn *conn, struct bufferevent *bev,
+    void **state)
+{
+	(void)self;
+	(void)conn;
+	(void)bev;
+	(void)state;
+	return 0;
+}
+
+/* Each is a peer that has sent a byte, or none. */
+static int
+accept_one(struct conns *set, struct bevhost_instance *instance, int byte)
+{
+	struct sockaddr peer = { .sa_family = AF_UNIX };
+	int fds[2];
+
+	ck_assert_int_eq(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	if (byte)
+		ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	conn_accept(set, instance, fds[0], &peer, sizeof(peer.sa_family));
+	return fds[1];
+}
+
+static void
+turn(struct conns *set)
+{
+	int i;
+
+	for (i = 0; i < 10; i++)
+		event_base_loop(set->loop.base, EVLOOP_NONBLOCK);
+}
+
+START_TEST(connections_are_counted_where_it_was_said)
+{
+	struct plugin plugin = {
+		.def = { .name = "test",
+		    .open = on_open_plainly,
+		    .read = on_read },
+	};
+	struct event_base *base = event_base_new();
+	struct conns *set = conns_new(base, on_gone, NULL);
+	struct bevhost_instance instance;
+	struct counters counters = { .connections = 0 };
+	int answered, eof, cut;
+
+	log_set_level(BEVHOST_LOG_ERROR);
+	ck_assert_ptr_nonnull(set);
+	ck_assert_int_eq(instance_init(&instance, &plugin), 0);
+	conns_count_in(set, &counters);
+	answered = accept_one(set, &instance, 1);
+	eof = accept_one(set, &instance, 0);
+	cut = accept_one(set, &instance, 0);
+	ck_assert(counters.accepted == 3 && counters.connections == 3);
+	turn(set);
+	/* on_read has closed the one. */
+	close(answered);
+	turn(set);
+	ck_assert(counters.connections == 2);
+	ck_assert(counters.closed[BEVHOST_REASON_HANDLER] == 1);
+	close(eof);
+	turn(set);
+	ck_assert(counters.connections == 1);
+	ck_assert(counters.closed[BEVHOST_REASON_PEER] == 1);
+	conns_cut(set);
+	turn(set);
+	close(cut);
+	ck_assert(counters.accepted == 3 && counters.connections == 0);
+	ck_assert(counters.closed[BEVHOST_REASON_DRAIN] == 1);
+	ck_assert(set->own.accepted == 0);
+	conns_free(set);
+	instance_clear(&instance);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(without_a_place_connections_are_counted_all_the_same)
+{
+	struct plugin plugin = { .def = { .name = "test", .read = on_read } };
+	struct event_base *base = event_base_new();
+	struct conns *set = conns_new(base, on_gone, NULL);
+	struct bevhost_instance instance;
+	int fd;
+
+	log_set_level(BEVHOST_LOG_ERROR);
+	ck_assert_int_eq(instance_init(&instance, &plugin), 0);
+	fd = accept_one(set, &instance, 1);
+	ck_assert(set->own.accepted == 1 && set->own.connections == 1);
+	turn(set);
+	close(fd);
+	turn(set);
+	ck_assert(set->own.accepted == 1 && set->own.connections == 0);
+	ck_assert(set->own.closed[BEVHOST_REASON_HANDLER] == 1);
+	conns_free(set);
+	instance_clear(&instance);
+	event_base_free(base);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -173,6 +274,9 @@ main(void)
 
 	event_set_mem_functions(libevent_malloc, libevent_realloc, free);
 	tcase_add_test(tcase, any_allocation_may_fail);
+	tcase_add_test(tcase, connections_are_counted_where_it_was_said);
+	tcase_add_test(
+	    tcase, without_a_place_connections_are_counted_all_the_same);
 	suite_add_tcase(suite, tcase);
 	return tap_run(suite);
 }
