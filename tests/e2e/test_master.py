@@ -6,10 +6,8 @@ import pwd
 import re
 import resource
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 import unittest
 
 import harness

@@ -8,12 +8,11 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 
 import harness
-from harness import (BEVHOST, PLUGINS, Server, children, is_alive, plugin,
-                     receive_all, receive_exactly, run, wait_for)
+from harness import (BEVHOST, Server, plugin, receive_all,
+                     receive_exactly, run, wait_for)
 from test_master import ENV, Config, greet, no_core
 
 
