@@ -259,36 +259,43 @@ handover_read_line(struct handover_reader *reader, const char *word)
 	return 0;
 }
 
+/* Splits it at its first space, which is there again when it is refused. */
+static int
+handover_read_whole_line(struct handover_reader *reader, char *line, size_t len)
+{
+	char *end;
+	int status;
+
+	if (line[len - 1] != '\n')
+		return -1;
+	line[len - 1] = '\0';
+	end = line + strcspn(line, " ");
+	reader->rest = end + (*end == ' ');
+	if (*end == '\0')
+		return handover_read_line(reader, line);
+	*end = '\0';
+	status = handover_read_line(reader, line);
+	*end = ' ';
+	return status;
+}
+
 static int
 handover_read_lines(struct handover_reader *reader, FILE *file)
 {
-	char *line = NULL, *word;
+	char *line = NULL;
 	size_t size = 0;
-	ssize_t len;
-	int status = 0;
+	ssize_t len = getline(&line, &size, file);
+	int status = len > 0 && strcmp(line, HANDOVER_FIRST) == 0 ? 0 : -1;
 
-	if (getline(&line, &size, file) < 0 ||
-	    strcmp(line, HANDOVER_FIRST) != 0)
-		status = -1;
-	while (status == 0 && (len = getline(&line, &size, file)) > 0) {
-		if (line[len - 1] != '\n') {
-			status = -1;
-			break;
-		}
-		line[len - 1] = '\0';
-		reader->rest = line;
-		word = strsep(&reader->rest, " ");
-		if (reader->rest == NULL)
-			reader->rest = line + strlen(line);
-		status = handover_read_line(reader, word);
-	}
+	while (status == 0 && (len = getline(&line, &size, file)) > 0)
+		status = handover_read_whole_line(reader, line, (size_t)len);
 	if (status == 0 && reader->serving == 0)
 		status = -1;
 	if (status < 0)
 		log_write(BEVHOST_LOG_ERROR, NULL,
 		    "the program before this one left what this one cannot "
 		    "read: '%s'",
-		    line != NULL ? line : "");
+		    len > 0 ? line : "");
 	free(line);
 	return status;
 }

@@ -583,6 +583,17 @@ START_TEST(a_hostile_text_is_refused_as_a_whole)
 }
 END_TEST
 
+START_TEST(a_refusal_shows_the_line)
+{
+	int probed;
+
+	ck_assert_int_lt(
+	    read_text(FIRST "last 1\nendpoint 0 0 -1 none\n", &probed), 0);
+	ck_assert_msg(
+	    strstr(heard, "'endpoint 0 0 -1 none'") != NULL, "%s", heard);
+}
+END_TEST
+
 /* Only who takes over has the descriptors to see it. */
 static const char *const late[] = {
 	FIRST "endpoint 0 0 0 0 0 0 0 1 9999 x\n" SERVING SLOT,
@@ -677,6 +688,7 @@ main(void)
 	tcase_add_loop_test(tcase, a_sound_text_is_read, 0, (int)COUNT(sound));
 	tcase_add_loop_test(tcase, a_hostile_text_is_refused_as_a_whole, 0,
 	    (int)COUNT(hostile));
+	tcase_add_test(tcase, a_refusal_shows_the_line);
 	tcase_add_loop_test(
 	    tcase, what_does_not_fit_together_is_refused, 0, (int)COUNT(late));
 	tcase_add_loop_test(tcase, a_share_that_is_none_is_refused, 0, 4);
