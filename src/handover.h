@@ -9,6 +9,8 @@
 
 #include <bevhost/types.h>
 
+#define HANDOVER_FIRST "bevhost-handover 1\n" /* line of the text */
+
 struct generations;
 
 /* What is the master's own. */

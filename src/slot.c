@@ -57,8 +57,13 @@ slot_host_stats(const struct slot_host *host, size_t *size)
 int
 slot_host_adopt_stats(struct slot_host *host, int fd)
 {
+	struct stats adopted;
+
+	if (stats_adopt(&adopted, fd) < 0)
+		return -1;
 	stats_clear(host->stats);
-	return stats_adopt(host->stats, fd);
+	*host->stats = adopted;
+	return 0;
 }
 
 static void
@@ -241,8 +246,8 @@ slot_start(struct slot *slot, const struct settings *settings,
 int
 slot_adopt(struct slot *slot)
 {
-	if (slot->share >= 0)
-		stats_keep(slot->host->stats, slot->share);
+	if (slot->share >= 0 && stats_keep(slot->host->stats, slot->share) < 0)
+		return -1;
 	return slot->ipc < 0 ? 0 : slot_listen(slot);
 }
 

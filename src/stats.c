@@ -98,11 +98,15 @@ stats_take(struct stats *stats)
 	return -1;
 }
 
-void
+int
 stats_keep(struct stats *stats, int share)
 {
-	assert(share > 0 && share < STATS_SHARES);
+	if (share <= 0 || share >= STATS_SHARES || stats->taken[share]) {
+		errno = EPROTO;
+		return -1;
+	}
 	stats->taken[share] = 1;
+	return 0;
 }
 
 static void

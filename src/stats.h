@@ -35,8 +35,9 @@ void stats_clear(struct stats *stats);
 
 /* A share for a process to be: 1 or more, or -1 when there is none left. */
 int stats_take(struct stats *stats) BEVHOST_MUST_CHECK;
-/* One that stats_adopt() found in use. */
-void stats_keep(struct stats *stats, int share);
+/* One that was in use before stats_adopt(). 0, or -1 with errno (EPROTO: there
+   is none, or it is taken). */
+int stats_keep(struct stats *stats, int share) BEVHOST_MUST_CHECK;
 /* Its process has died. */
 void stats_return(struct stats *stats, int share);
 

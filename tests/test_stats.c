@@ -197,7 +197,7 @@ START_TEST(a_new_master_goes_on_with_the_old_ones_memory)
 	    stats_adopt(&next, fcntl(stats.fd, F_DUPFD_CLOEXEC, 3)), 0);
 	sum = sum_of(&next);
 	ck_assert(sum.accepted == 5); /* of the dead */
-	stats_keep(&next, living);
+	ck_assert_int_eq(stats_keep(&next, living), 0);
 	sum = sum_of(&next);
 	ck_assert(sum.accepted == 10 && sum.connections == 3);
 	/* It is not given to another. */
@@ -206,6 +206,22 @@ START_TEST(a_new_master_goes_on_with_the_old_ones_memory)
 	sum = sum_of(&next);
 	ck_assert(sum.accepted == 10 && sum.connections == 0);
 	stats_clear(&next);
+}
+END_TEST
+
+START_TEST(a_share_that_is_none_or_taken_is_not_kept)
+{
+	static const int numbers[] = { -1, 0, STATS_SHARES, 0x7fffffff };
+	int share = stats_take(&stats), i;
+
+	for (i = 0; i < 4; i++) {
+		errno = 0;
+		ck_assert_int_eq(stats_keep(&stats, numbers[i]), -1);
+		ck_assert_int_eq(errno, EPROTO);
+	}
+	ck_assert_int_eq(stats_keep(&stats, share), -1);
+	ck_assert_int_eq(stats_keep(&stats, share + 1), 0);
+	ck_assert_int_eq(stats_keep(&stats, share + 1), -1);
 }
 END_TEST
 
@@ -248,6 +264,7 @@ main(void)
 	tcase_add_loop_test(tcase, memory_of_another_size_is_refused, 0, 4);
 	tcase_add_test(tcase, what_is_no_memory_is_refused);
 	tcase_add_test(tcase, a_new_master_goes_on_with_the_old_ones_memory);
+	tcase_add_test(tcase, a_share_that_is_none_or_taken_is_not_kept);
 	tcase_add_test(tcase, the_memory_does_not_survive_exec_and_is_closed);
 	tcase_add_test(tcase, time_goes_on);
 	suite_add_tcase(suite, tcase);
