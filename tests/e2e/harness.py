@@ -62,17 +62,20 @@ class Server:
     """A bevhost that serves until the end of the `with`.
 
     Server("greeting", "text=Hi"): with one listener on a free port of
-    127.0.0.1 unless listen=[...] says otherwise ([] gives none).
+    127.0.0.1 unless listen=[...] says otherwise ([] gives none). One worker
+    alone, unless master is true. before are words that run the program.
     """
 
     def __init__(self, *words, listen=("127.0.0.1:0",), options=(),
-                 stdout=subprocess.DEVNULL, env=None, **popen):
+                 stdout=subprocess.DEVNULL, env=None, master=False,
+                 before=(), **popen):
         listeners = [option for address in listen
                      for option in ("-l", address)]
         reader, writer = os.pipe()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*UNDER, BEVHOST, "--no-master", f"--ready-fd={writer}",
+            [*before, *UNDER, BEVHOST,
+             *(() if master else ("--no-master",)), f"--ready-fd={writer}",
              *options, *listeners, *words],
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.log,
             pass_fds=[writer, *popen.pop("pass_fds", ())],
