@@ -110,6 +110,7 @@ AC_MSG_NOTICE([
     plugins             $plugindir
     stacks of tasks     $coro_say
     configuration file  $confuse_say
+    units of systemd    ${systemdsystemunitdir:-no}
     tests               $tests_say
     libuv in the bench  $uv_say
     sanitizers          ${enable_sanitizers:-no}

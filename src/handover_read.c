@@ -302,7 +302,7 @@ handover_read_lines(struct handover_reader *reader, FILE *file)
 
 /* Its workers see that nobody is there any more, and end. */
 static void
-handover_forget(struct generations *generations)
+handover_let_go(struct generations *generations)
 {
 	struct endpoint *endpoint, *next;
 	struct generation *generation;
@@ -342,7 +342,7 @@ handover_read(struct handover *handover, int fd)
 	}
 	status = handover_read_lines(&reader, file);
 	if (status < 0 && handover->generations != NULL)
-		handover_forget(handover->generations);
+		handover_let_go(handover->generations);
 	fclose(file);
 	return status;
 }
