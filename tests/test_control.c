@@ -213,8 +213,8 @@ START_TEST(without_descriptors_it_pauses_and_then_goes_on)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	ck_assert(!event_pending(control.event, EV_READ, NULL));
 	ck_assert(event_pending(control.pause, EV_TIMEOUT, NULL));
-	at_once = 1;
-	expect(fd, 0, "generation 7 serves");
+	close(fd); /* valgrind's idea of the limit has ended it */
+	expect_service();
 }
 END_TEST
 
