@@ -16,6 +16,8 @@ struct event_base;
 struct control {
 	struct event_base *base;
 	struct event *event; /* of the listening socket; NULL: there is none */
+	struct event *pause; /* ends one in which nobody is accepted */
+	uid_t uid;	     /* that may ask, as root may */
 	char *path;
 	dev_t device;
 	ino_t inode;
@@ -33,7 +35,10 @@ int control_init(struct control *control, struct event_base *base,
     void (*on_request)(void *arg, struct control_request *request),
     void *arg) BEVHOST_MUST_CHECK;
 
-/* The same with the socket of the program before this one. */
+/*
+ * The same with the socket of the program before this one. Takes fd. Returns 0,
+ * or -1 when it is none that can be found by this process's id; logs nothing.
+ */
 int control_adopt(struct control *control, struct event_base *base,
     void (*on_request)(void *arg, struct control_request *request), void *arg,
     int fd) BEVHOST_MUST_CHECK;

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -20,7 +19,9 @@
 #include "ipc.h"
 #include "log.h"
 
-#define CONTROL_MASTERS 32 /* that are listed */
+#define CONTROL_MASTERS	    32 /* that are listed */
+#define CONTROL_REACH_TRIES 250
+#define CONTROL_REACH_MS    20 /* between two */
 
 struct control_masters {
 	pid_t pids[CONTROL_MASTERS];
@@ -29,28 +30,19 @@ struct control_masters {
 	int error; /* of the last that could not be asked */
 };
 
-/* A socket, or a negative errno. */
+/* A master that has much to do is given some time to accept. */
 static int
-control_connect(const char *dir, pid_t pid)
+control_reach(const char *dir, pid_t pid)
 {
-	struct sockaddr_un addr;
-	int status = control_path(dir, pid, &addr), fd;
+	int fd, tries = CONTROL_REACH_TRIES;
 
-	if (status < 0)
-		return status;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-		return fd;
-	status = -errno;
-	close(fd);
-	return status;
+	while ((fd = control_connect(dir, pid)) == -EAGAIN && --tries > 0)
+		poll(NULL, 0, CONTROL_REACH_MS);
+	return fd;
 }
 
-/* Two of the folders may be one. */
 static int
-control_has(const struct control_masters *masters, pid_t pid)
+control_is_known(const struct control_masters *masters, pid_t pid)
 {
 	int i;
 
@@ -65,12 +57,14 @@ control_try(struct control_masters *masters, const char *dir, pid_t pid)
 {
 	int fd;
 
-	if (masters->count == CONTROL_MASTERS || control_has(masters, pid))
+	/* Two variables may well name the same folder. */
+	if (masters->count == CONTROL_MASTERS || control_is_known(masters, pid))
 		return;
-	fd = control_connect(dir, pid);
+	fd = control_reach(dir, pid);
 	if (fd < 0) {
 		/* A socket without a master is no master. */
-		if (fd != -ECONNREFUSED && fd != -ENOENT)
+		if (fd != -ECONNREFUSED && fd != -ENOENT &&
+		    (kill(pid, 0) == 0 || errno != ESRCH))
 			masters->error = -fd;
 		return;
 	}
@@ -83,14 +77,12 @@ control_look(struct control_masters *masters, const char *dir)
 {
 	DIR *folder = opendir(dir);
 	const struct dirent *entry;
-	char rest[8];
-	int pid;
+	pid_t pid;
 
 	if (folder == NULL)
 		return;
 	while ((entry = readdir(folder)) != NULL)
-		if (sscanf(entry->d_name, "%d.%7s", &pid, rest) == 2 &&
-		    strcmp(rest, "sock") == 0 && pid > 0)
+		if ((pid = control_pid(entry->d_name)) > 0)
 			control_try(masters, dir, pid);
 	closedir(folder);
 }
@@ -104,30 +96,56 @@ control_find(struct control_masters *masters, pid_t pid)
 
 	memset(masters, 0, sizeof(*masters));
 	for (i = 0; (dir = control_dir(i, buf, sizeof(buf))) != NULL; i++)
-		if (pid > 0)
+		if (control_check_dir(dir) == -EPERM)
+			log_write(BEVHOST_LOG_WARNING, NULL,
+			    "folder '%s' is passed over: it is another user's, "
+			    "or others may write to it",
+			    dir);
+		else if (pid > 0)
 			control_try(masters, dir, pid);
 		else
 			control_look(masters, dir);
 }
 
+/* Where a master was looked for, as 'A', 'B'. */
+static void
+control_list_dirs(char *list, size_t size)
+{
+	char buf[PATH_MAX];
+	const char *dir;
+	size_t used = 0;
+	int i;
+
+	list[0] = '\0';
+	for (i = 0; (dir = control_dir(i, buf, sizeof(buf))) != NULL; i++)
+		if (used < size)
+			used += (size_t)snprintf(list + used, size - used,
+			    "%s'%s'", i > 0 ? ", " : "", dir);
+}
+
 static int
 control_say_none(const struct control_masters *masters, pid_t pid)
 {
-	char buf[PATH_MAX];
+	char list[1024];
 
+	control_list_dirs(list, sizeof(list));
 	errno = masters->error;
-	if (masters->error != 0)
+	if (masters->error == EACCES)
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "only root and the user that runs a master may ask it");
+	else if (masters->error != 0)
 		log_write(
 		    BEVHOST_LOG_ERROR, NULL, "the master cannot be asked: %m");
 	else if (pid > 0)
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "process %d is no bevhost that can be asked to reload",
-		    (int)pid);
+		    "process %d is no bevhost that can be asked to reload: it "
+		    "would have a socket in one of %s",
+		    (int)pid, list);
 	else
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "no bevhost runs that can be asked to reload: it would "
-		    "have a socket in '%s'",
-		    control_dir(0, buf, sizeof(buf)));
+		    "no bevhost with a master runs: it would have a socket in "
+		    "one of %s",
+		    list);
 	return masters->error == EACCES ? EX_NOPERM : EX_UNAVAILABLE;
 }
 
@@ -157,8 +175,8 @@ control_wait(int fd, struct ipc_message *message)
 		while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
 			continue;
 		status = ipc_receive(fd, message);
-		/* A reset, because it did not read what was asked, comes before
-		   what it said to that. */
+		/* Who was refused before he asked finds the reset first, and
+		   the answer behind it. */
 	} while (status == -EAGAIN || status == -ECONNRESET);
 	return status;
 }
@@ -172,7 +190,10 @@ control_ask(int fd, pid_t pid)
 	/* It may have answered already, that we may not ask. */
 	if (status == 0 || status == -EPIPE)
 		status = control_wait(fd, &message);
-	if (status > 0 && message.type == IPC_ANSWER) {
+	if (status > 0 && message.fd >= 0)
+		close(message.fd);
+	if (status > 0 && message.type == IPC_ANSWER &&
+	    message.numbers[0] >= 0 && message.numbers[0] <= 255) {
 		if (message.numbers[0] == 0)
 			puts(message.text);
 		else
@@ -181,9 +202,8 @@ control_ask(int fd, pid_t pid)
 	}
 	log_write(BEVHOST_LOG_ERROR, NULL,
 	    "process %d has %s: its log may say more", (int)pid,
-	    status > 0 || status == -EPROTO
-		? "answered what this version does not know"
-		: "gone without an answer");
+	    status == 0 ? "gone without an answer"
+			: "answered what this version does not know");
 	return EX_UNAVAILABLE;
 }
 

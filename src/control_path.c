@@ -70,17 +70,72 @@ control_path(const char *dir, pid_t pid, struct sockaddr_un *addr)
 	return len < (int)sizeof(addr->sun_path) ? 0 : -ENAMETOOLONG;
 }
 
+pid_t
+control_pid(const char *name)
+{
+	char *end;
+	long pid;
+
+	if (name[0] < '1' || name[0] > '9')
+		return 0;
+	errno = 0;
+	pid = strtol(name, &end, 10);
+	return errno == 0 && pid <= INT_MAX && strcmp(end, ".sock") == 0
+		   ? (pid_t)pid
+		   : 0;
+}
+
 int
-control_make_dir(const char *dir)
+control_connect(const char *dir, pid_t pid)
+{
+	struct sockaddr_un addr;
+	int status = control_path(dir, pid, &addr), fd;
+
+	if (status < 0)
+		return status;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	status = -errno;
+	close(fd);
+	return status;
+}
+
+/* A folder, not a link to one, of this user or one that may be its owner. */
+static int
+control_check(const char *dir, uid_t other)
 {
 	struct stat st;
 
-	/* Who may look there may ask, and is told that he may not. */
-	if (mkdir(dir, geteuid() == 0 ? 0755 : 0700) < 0 && errno != EEXIST)
-		return -errno;
 	if (lstat(dir, &st) < 0)
 		return -errno;
 	if (!S_ISDIR(st.st_mode))
 		return -ENOTDIR;
-	return st.st_uid == geteuid() && (st.st_mode & 022) == 0 ? 0 : -EPERM;
+	return (st.st_uid == geteuid() || st.st_uid == other) &&
+		       (st.st_mode & 022) == 0
+		   ? 0
+		   : -EPERM;
+}
+
+int
+control_check_dir(const char *dir)
+{
+	/* Only root gives this one away: to the user of a service. */
+	if (strcmp(dir, CONTROL_SYSTEM_DIR) == 0)
+		return 0;
+	return control_check(dir, 0);
+}
+
+int
+control_make_dir(const char *dir)
+{
+	/* Whoever may look there finds the master, and is told that he may not
+	   ask it. */
+	mode_t mode = strcmp(dir, CONTROL_SYSTEM_DIR) == 0 ? 0755 : 0700;
+
+	if (mkdir(dir, mode) < 0 && errno != EEXIST)
+		return -errno;
+	return control_check(dir, geteuid());
 }

@@ -9,8 +9,6 @@
 
 #include <bevhost/types.h>
 
-#define CONTROL_DIRS 3 /* at most */
-
 /*
  * The n-th folder, from 0, in which this user's masters may be found; the first
  * is where one that starts puts its socket. NULL after the last.
@@ -20,6 +18,21 @@ const char *control_dir(int n, char *buf, size_t size);
 /* The socket of a process in a folder. Returns 0, or -ENAMETOOLONG. */
 int control_path(
     const char *dir, pid_t pid, struct sockaddr_un *addr) BEVHOST_MUST_CHECK;
+
+/* The process id that the name of a socket says, or 0: it is no such name. */
+pid_t control_pid(const char *name);
+
+/*
+ * Connects without waiting. A non-blocking socket, or a negative errno:
+ * -ECONNREFUSED when nobody listens, -EAGAIN when too many wait already.
+ */
+int control_connect(const char *dir, pid_t pid) BEVHOST_MUST_CHECK;
+
+/*
+ * Whether who asks may believe what answers in a folder. 0, or a negative
+ * errno: -EPERM when another user could have put a socket there.
+ */
+int control_check_dir(const char *dir) BEVHOST_MUST_CHECK;
 
 /*
  * Makes the folder if it is not there. Returns 0, or a negative errno: -EPERM

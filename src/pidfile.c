@@ -7,6 +7,7 @@
  */
 #include "pidfile.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -64,7 +65,7 @@ pidfile_is_locked(int fd, off_t byte)
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* What stands in it: 0 for nothing, -1 for no process id. */
+/* What stands in it: 0 for nothing, -1 for no process id, or for more. */
 static pid_t
 pidfile_parse(int fd)
 {
@@ -75,10 +76,15 @@ pidfile_parse(int fd)
 	if (len <= 0)
 		return len < 0 ? -1 : 0;
 	text[len] = '\0';
+	if (len == (ssize_t)sizeof(text) - 1 ||
+	    !isdigit((unsigned char)text[0]))
+		return -1;
 	errno = 0;
 	number = strtol(text, &end, 10);
-	if (errno != 0 || end == text || (*end != '\0' && *end != '\n') ||
-	    number <= 0 || number != (pid_t)number)
+	if (*end == '\n')
+		end++;
+	if (errno != 0 || end != text + len || number == 0 ||
+	    number != (pid_t)number)
 		return -1;
 	return (pid_t)number;
 }
@@ -220,16 +226,23 @@ pidfile_take(struct pidfile *pidfile, const char *path)
 int
 pidfile_adopt(struct pidfile *pidfile, const char *path, int fd)
 {
+	int status;
+
 	pidfile->fd = -1;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return pidfile_fail(path, "go on with");
 	/* Ours already, unless the descriptor is not what it is said to be. */
 	if (pidfile_lock(fd, PIDFILE_SERVER) < 0) {
+		status = pidfile_fail(path, "go on with");
 		close(fd);
-		return pidfile_fail(path, "lock");
+		return status;
 	}
-	if (pidfile_remember(pidfile, path, fd))
-		return pidfile_write(pidfile);
+	if (pidfile_remember(pidfile, path, fd)) {
+		status = pidfile_write(pidfile);
+		if (status != 0)
+			pidfile_release(pidfile);
+		return status;
+	}
 	log_write(BEVHOST_LOG_WARNING, NULL,
 	    "the pidfile '%s' was removed or replaced: it is written anew",
 	    path);

@@ -18,10 +18,12 @@ struct pidfile {
 };
 
 /*
- * Makes path the file of this process: PID and a newline, mode 0644. path must
- * outlive it. Returns 0 or, having logged why, -EX_UNAVAILABLE when another
- * process has it, -EX_NOPERM, or -EX_CANTCREAT for all else: a link, a folder,
- * or a file with something in it that is no process id.
+ * Makes path the file of this process: PID and a newline, mode 0644 as
+ * the umask has it. path must outlive it; children that are forked must close
+ * fd or exec, else they keep the lock. Returns 0 or, having logged why,
+ * -EX_UNAVAILABLE when another process has it, -EX_NOPERM, or -EX_CANTCREAT for
+ * all else: a link, a folder, or a file with something in it that is no process
+ * id.
  */
 int pidfile_take(struct pidfile *pidfile, const char *path) BEVHOST_MUST_CHECK;
 

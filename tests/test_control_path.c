@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In which folders a master is to be found. */
+/*
+ * Where masters are asked: which folders for which environment and user, and
+ * which of them are good enough.
+ */
 #include "control_path.h"
 
 #include <errno.h>
@@ -8,180 +11,224 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
 
 #define NOBODY 65534
 
-static char buf[PATH_MAX], dir[64];
-
-/* Check's own files must stay within reach. */
-static void
-become(uid_t uid)
-{
-	if (getuid() == 0)
-		ck_assert_int_eq(seteuid(uid), 0);
-}
+static char dir[64]; /* a fresh folder for each test */
+static char sub[80]; /* in it, not yet there */
 
 static void
 setup(void)
 {
+	snprintf(dir, sizeof(dir), "/tmp/bevhost-test-control-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(sub, sizeof(sub), "%s/sub", dir);
 	unsetenv("RUNTIME_DIRECTORY");
 	unsetenv("XDG_RUNTIME_DIR");
-	snprintf(dir, sizeof(dir), "/tmp/bevhost-test-path-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
 static void
 teardown(void)
 {
+	if (unlink(sub) < 0)
+		rmdir(sub);
 	ck_assert_int_eq(rmdir(dir), 0);
 }
 
-static void
-must_be(int n, const char *wanted)
+/* The n-th folder, or "". */
+static const char *
+nth(int n)
 {
-	const char *got = control_dir(n, buf, sizeof(buf));
+	static char buf[PATH_MAX];
+	const char *found = control_dir(n, buf, sizeof(buf));
 
-	if (wanted == NULL)
-		ck_assert_ptr_null(got);
-	else
-		ck_assert_pstr_eq(got, wanted);
+	return found != NULL ? found : "";
 }
 
-START_TEST(root_has_the_systems_folder_and_no_other)
+/* Runs check as a user that is not root, and returns what it returned. */
+static int
+as_nobody(int (*check)(void))
 {
-	setenv("XDG_RUNTIME_DIR", "/run/user/0", 1);
-	must_be(0, "/run/bevhost");
-	must_be(1, NULL);
-	must_be(2, NULL);
-}
-END_TEST
+	pid_t child = fork();
+	int status;
 
-START_TEST(a_service_has_its_own_folder_first)
-{
-	setenv("RUNTIME_DIRECTORY",
-	    _i == 0 ? "/run/web" : "/run/web:/run/other", 1);
-	must_be(0, "/run/web");
-	must_be(1, "/run/bevhost");
-	must_be(2, NULL);
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) < 0)
+			_exit(99);
+		_exit(check());
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
 }
-END_TEST
 
-START_TEST(a_user_has_his_sessions_folder_and_the_systems)
+START_TEST(folder_of_the_service_comes_first)
 {
-	become(NOBODY);
-	setenv("XDG_RUNTIME_DIR", "/run/user/65534", 1);
-	must_be(0, "/run/user/65534/bevhost");
-	must_be(1, "/run/bevhost");
-	must_be(2, NULL);
-	setenv("RUNTIME_DIRECTORY", "/run/web", 1);
-	must_be(0, "/run/web");
-	must_be(1, "/run/user/65534/bevhost");
-	must_be(2, "/run/bevhost");
-	must_be(CONTROL_DIRS, NULL);
-	become(0);
+	setenv("RUNTIME_DIRECTORY", "/run/one", 1);
+	ck_assert_str_eq(nth(0), "/run/one");
+	setenv("RUNTIME_DIRECTORY", "/run/one:/run/two", 1);
+	ck_assert_str_eq(nth(0), "/run/one");
 }
 END_TEST
 
-START_TEST(without_a_session_it_is_one_in_tmp)
+START_TEST(folder_of_the_service_that_is_no_path_is_ignored)
 {
-	static const char *const sessions[] = { NULL, "", "relative" };
-	char wanted[64];
+	static const char *const texts[] = { "", ":", "relative", ":/run/two" };
+	char before[PATH_MAX];
+	size_t i;
 
-	become(NOBODY);
-	if (sessions[_i] != NULL)
-		setenv("XDG_RUNTIME_DIR", sessions[_i], 1);
-	snprintf(wanted, sizeof(wanted), "/tmp/bevhost-%d", (int)geteuid());
-	must_be(0, wanted);
-	must_be(1, "/run/bevhost");
-	become(0);
+	snprintf(before, sizeof(before), "%s", nth(0));
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		setenv("RUNTIME_DIRECTORY", texts[i], 1);
+		ck_assert_str_eq(nth(0), before);
+	}
 }
 END_TEST
 
-START_TEST(what_is_no_path_is_no_service_folder)
+static int
+check_session(void)
 {
-	static const char *const lists[] = { "", ":", ":/run/web", "web",
-		"./web:/run/web" };
+	char expected[64];
 
-	setenv("RUNTIME_DIRECTORY", lists[_i], 1);
-	must_be(0, "/run/bevhost");
-	must_be(1, NULL);
+	setenv("XDG_RUNTIME_DIR", "/run/user/5", 1);
+	if (strcmp(nth(0), "/run/user/5/bevhost") != 0)
+		return 1;
+	setenv("XDG_RUNTIME_DIR", "relative", 1);
+	snprintf(expected, sizeof(expected), "/tmp/bevhost-%d", (int)geteuid());
+	if (strcmp(nth(0), expected) != 0)
+		return 2;
+	unsetenv("XDG_RUNTIME_DIR");
+	return strcmp(nth(0), expected) == 0 ? 0 : 3;
+}
+
+START_TEST(user_has_a_folder_of_the_session_or_one_in_tmp)
+{
+	ck_assert_int_eq(as_nobody(check_session), 0);
 }
 END_TEST
 
-START_TEST(a_folder_that_has_no_room_is_left_out)
+static int
+check_all(void)
 {
-	static char large[2 * PATH_MAX];
+	setenv("RUNTIME_DIRECTORY", "/run/one", 1);
+	setenv("XDG_RUNTIME_DIR", "/run/user/5", 1);
+	return strcmp(nth(0), "/run/one") == 0 &&
+		       strcmp(nth(1), "/run/user/5/bevhost") == 0 &&
+		       strcmp(nth(2), "/run/bevhost") == 0 && nth(3)[0] == '\0'
+		   ? 0
+		   : 1;
+}
 
-	memset(large, 'x', sizeof(large) - 1);
-	large[0] = '/';
-	setenv("RUNTIME_DIRECTORY", large, 1);
-	setenv("XDG_RUNTIME_DIR", large, 1);
-	must_be(0, "/run/bevhost");
-	become(NOBODY);
-	ck_assert_ptr_nonnull(control_dir(0, buf, sizeof(buf)));
-	ck_assert_int_eq(strncmp(buf, "/tmp/bevhost-", 13), 0);
-	become(0);
+START_TEST(everybody_looks_in_the_folder_of_the_system_too)
+{
+	ck_assert_int_eq(as_nobody(check_all), 0);
 }
 END_TEST
 
-START_TEST(a_socket_is_named_by_its_process)
+START_TEST(root_has_the_folder_of_the_system_whatever_the_session)
+{
+	setenv("XDG_RUNTIME_DIR", "/run/user/5", 1);
+	ck_assert_str_eq(nth(0), "/run/bevhost");
+	ck_assert_str_eq(nth(1), "");
+}
+END_TEST
+
+START_TEST(path_says_folder_and_process)
 {
 	struct sockaddr_un addr;
-	char name[sizeof(addr.sun_path)];
 
-	ck_assert_int_eq(control_path("/run/bevhost", 1234, &addr), 0);
+	ck_assert_int_eq(control_path("/run/one", 42, &addr), 0);
 	ck_assert_int_eq(addr.sun_family, AF_UNIX);
-	ck_assert_str_eq(addr.sun_path, "/run/bevhost/1234.sock");
-	/* "/1.sock" and the end take 8. */
-	memset(name, 'x', sizeof(name));
-	name[sizeof(name) - 8] = '\0';
-	ck_assert_int_eq(control_path(name, 1, &addr), 0);
-	ck_assert_uint_eq(strlen(addr.sun_path), sizeof(addr.sun_path) - 1);
-	ck_assert_int_eq(control_path(name, 12, &addr), -ENAMETOOLONG);
+	ck_assert_str_eq(addr.sun_path, "/run/one/42.sock");
 }
 END_TEST
 
-START_TEST(a_folder_is_made_where_there_is_none)
+START_TEST(path_that_is_too_long_for_a_socket_is_refused)
 {
-	char path[96];
+	struct sockaddr_un addr;
+	char text[sizeof(addr.sun_path)];
+
+	memset(text, 'x', sizeof(text));
+	text[0] = '/';
+	text[sizeof(text) - sizeof("/1.sock")] = '\0';
+	ck_assert_int_eq(control_path(text, 1, &addr), 0);
+	ck_assert_int_eq(control_path(text, 12, &addr), -ENAMETOOLONG);
+	ck_assert_int_eq(control_connect(text, 12), -ENAMETOOLONG);
+}
+END_TEST
+
+START_TEST(only_the_name_of_a_socket_says_a_process)
+{
+	static const char *const names[] = { "", ".", "..", "sock", ".sock",
+		"0.sock", "-1.sock", "+1.sock", " 1.sock", "01.sock", "1.sock ",
+		"1.socket", "1", "1x.sock", "2147483648.sock",
+		"99999999999999999999.sock" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		ck_assert_msg(control_pid(names[i]) == 0, "'%s'", names[i]);
+	ck_assert_int_eq(control_pid("1.sock"), 1);
+	ck_assert_int_eq(control_pid("2147483647.sock"), INT_MAX);
+}
+END_TEST
+
+START_TEST(folder_is_made_for_its_user_alone)
+{
 	struct stat st;
-	mode_t before = umask(0);
 
-	snprintf(path, sizeof(path), "%s/new", dir);
-	ck_assert_int_eq(control_make_dir(path), 0);
-	ck_assert_int_eq(control_make_dir(path), 0);
-	umask(before);
-	ck_assert_int_eq(stat(path, &st), 0);
-	/* Others may look into root's, to be told that they may not ask. */
-	ck_assert_int_eq(
-	    (int)(st.st_mode & 07777), geteuid() == 0 ? 0755 : 0700);
-	rmdir(path);
+	ck_assert_int_eq(control_make_dir(sub), 0);
+	ck_assert_int_eq(stat(sub, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0700);
+	ck_assert_uint_eq(st.st_uid, geteuid());
+	ck_assert_int_eq(control_make_dir(sub), 0);
+	ck_assert_int_eq(control_check_dir(sub), 0);
 }
 END_TEST
 
-START_TEST(a_folder_that_is_not_safe_is_refused)
+START_TEST(folder_that_others_may_write_to_is_refused)
 {
-	char path[96];
+	ck_assert_int_eq(mkdir(sub, 0700), 0);
+	ck_assert_int_eq(chmod(sub, 0720), 0);
+	ck_assert_int_eq(control_make_dir(sub), -EPERM);
+	ck_assert_int_eq(control_check_dir(sub), -EPERM);
+	ck_assert_int_eq(chmod(sub, 01702), 0);
+	ck_assert_int_eq(control_make_dir(sub), -EPERM);
+	ck_assert_int_eq(control_check_dir(sub), -EPERM);
+}
+END_TEST
 
-	snprintf(path, sizeof(path), "%s/no/such", dir);
-	ck_assert_int_eq(control_make_dir(path), -ENOENT);
-	snprintf(path, sizeof(path), "%s/link", dir);
-	ck_assert_int_eq(symlink(dir, path), 0);
-	ck_assert_int_eq(control_make_dir(path), -ENOTDIR);
-	unlink(path);
-	ck_assert_int_eq(chmod(dir, 0720), 0);
-	ck_assert_int_eq(control_make_dir(dir), -EPERM);
-	ck_assert_int_eq(chmod(dir, 0702), 0);
-	ck_assert_int_eq(control_make_dir(dir), -EPERM);
-	ck_assert_int_eq(chmod(dir, 0755), 0);
-	ck_assert_int_eq(control_make_dir(dir), 0);
-	if (geteuid() == 0) {
-		ck_assert_int_eq(chown(dir, NOBODY, NOBODY), 0);
-		ck_assert_int_eq(control_make_dir(dir), -EPERM);
-	}
+START_TEST(folder_of_another_user_is_refused)
+{
+	ck_assert_int_eq(mkdir(sub, 0700), 0);
+	ck_assert_int_eq(chown(sub, NOBODY, (gid_t)-1), 0);
+	ck_assert_int_eq(control_make_dir(sub), -EPERM);
+	ck_assert_int_eq(control_check_dir(sub), -EPERM);
+}
+END_TEST
+
+START_TEST(link_and_file_are_no_folder)
+{
+	ck_assert_int_eq(symlink(dir, sub), 0);
+	ck_assert_int_eq(control_make_dir(sub), -ENOTDIR);
+	ck_assert_int_eq(control_check_dir(sub), -ENOTDIR);
+	ck_assert_int_eq(unlink(sub), 0);
+	ck_assert_int_eq(mknod(sub, S_IFREG | 0600, 0), 0);
+	ck_assert_int_eq(control_make_dir(sub), -ENOTDIR);
+}
+END_TEST
+
+START_TEST(folder_in_one_that_is_not_there_is_not_made)
+{
+	char deep[96];
+
+	snprintf(deep, sizeof(deep), "%s/deep", sub);
+	ck_assert_int_eq(control_make_dir(deep), -ENOENT);
+	ck_assert_int_eq(control_check_dir(deep), -ENOENT);
 }
 END_TEST
 
@@ -192,20 +239,22 @@ main(void)
 	TCase *tcase = tcase_create("control_path");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, folder_of_the_service_comes_first);
+	tcase_add_test(tcase, folder_of_the_service_that_is_no_path_is_ignored);
+	tcase_add_test(tcase, user_has_a_folder_of_the_session_or_one_in_tmp);
+	tcase_add_test(tcase, everybody_looks_in_the_folder_of_the_system_too);
 	if (geteuid() == 0) {
-		tcase_add_test(tcase, root_has_the_systems_folder_and_no_other);
-		tcase_add_loop_test(
-		    tcase, a_service_has_its_own_folder_first, 0, 2);
-		tcase_add_test(
-		    tcase, a_user_has_his_sessions_folder_and_the_systems);
-		tcase_add_loop_test(
-		    tcase, what_is_no_path_is_no_service_folder, 0, 5);
-		tcase_add_test(tcase, a_folder_that_has_no_room_is_left_out);
+		tcase_add_test(tcase,
+		    root_has_the_folder_of_the_system_whatever_the_session);
+		tcase_add_test(tcase, folder_of_another_user_is_refused);
 	}
-	tcase_add_loop_test(tcase, without_a_session_it_is_one_in_tmp, 0, 3);
-	tcase_add_test(tcase, a_socket_is_named_by_its_process);
-	tcase_add_test(tcase, a_folder_is_made_where_there_is_none);
-	tcase_add_test(tcase, a_folder_that_is_not_safe_is_refused);
+	tcase_add_test(tcase, path_says_folder_and_process);
+	tcase_add_test(tcase, path_that_is_too_long_for_a_socket_is_refused);
+	tcase_add_test(tcase, only_the_name_of_a_socket_says_a_process);
+	tcase_add_test(tcase, folder_is_made_for_its_user_alone);
+	tcase_add_test(tcase, folder_that_others_may_write_to_is_refused);
+	tcase_add_test(tcase, link_and_file_are_no_folder);
+	tcase_add_test(tcase, folder_in_one_that_is_not_there_is_not_made);
 	suite_add_tcase(suite, tcase);
 	return tap_run(suite);
 }

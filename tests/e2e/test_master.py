@@ -486,7 +486,7 @@ class Privileges(unittest.TestCase):
     def test_a_user_that_is_not_there(self):
         status, _, stderr = run("-p", "0", "-u", "no-such-user")
         self.assertEqual(status, 67)
-        self.assertIn("there is no user 'no-such-user'", stderr)
+        self.assertIn("no user 'no-such-user'", stderr)
 
 
 class Alone(unittest.TestCase):
