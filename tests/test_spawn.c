@@ -122,7 +122,8 @@ run(const struct spawn *spawn, const int *others, int other_count, int anew)
 	pid_t pid;
 
 	fds[0] = file_with("\n");
-	memcpy(fds + 1, others, (size_t)other_count * sizeof(*fds));
+	if (other_count > 0)
+		memcpy(fds + 1, others, (size_t)other_count * sizeof(*fds));
 	lseek(fds[0], 0, SEEK_END);
 	pid = spawn_start(spawn, argv, fds, other_count + 1, anew);
 	ck_assert_int_gt(pid, 0);
