@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each address of the settings is looked for among the sockets that there are,
- * by its text first, then by where it is bound: a port 0 keeps its port, and
- * another spelling of an address keeps its sockets and those who wait in them.
+ * by where it is bound: another spelling of it keeps its sockets and those who
+ * wait in them. A port 0 is known by its text, and keeps its port.
  */
 #include "endpoint.h"
 
@@ -76,14 +76,12 @@ endpoint_begin(struct endpoints *endpoints)
 /* Looking for what there is */
 
 static struct endpoint *
-endpoint_find(
-    struct endpoints *endpoints, const char *text, int occurrence, int part)
+endpoint_find_text(struct endpoints *endpoints, const char *text)
 {
 	struct endpoint *endpoint;
 
 	TAILQ_FOREACH (endpoint, endpoints, entry)
-		if (endpoint->occurrence == occurrence &&
-		    endpoint->part == part && strcmp(endpoint->text, text) == 0)
+		if (strcmp(endpoint->text, text) == 0)
 			return endpoint;
 	return NULL;
 }
@@ -101,44 +99,96 @@ endpoint_port(const struct addr *addr)
 	}
 }
 
-/* A port 0 is no place. */
 static int
 endpoint_same_addr(const struct addr *one, const struct addr *two)
 {
 	char text_one[ADDR_TEXT_SIZE], text_two[ADDR_TEXT_SIZE];
 
-	if (one->u.sa.sa_family != two->u.sa.sa_family ||
-	    (two->u.sa.sa_family != AF_UNIX && endpoint_port(two) == 0))
+	if (one->u.sa.sa_family != two->u.sa.sa_family)
 		return 0;
 	addr_text(&one->u.sa, one->len, text_one, sizeof(text_one));
 	addr_text(&two->u.sa, two->len, text_two, sizeof(text_two));
 	return strcmp(text_one, text_two) == 0;
 }
 
+/* A port 0 is no place. */
 static struct endpoint *
 endpoint_find_bound(struct endpoints *endpoints, const struct addr *addr)
 {
 	struct endpoint *endpoint;
 
+	if (addr->u.sa.sa_family != AF_UNIX && endpoint_port(addr) == 0)
+		return NULL;
 	TAILQ_FOREACH (endpoint, endpoints, entry)
 		if (endpoint_same_addr(&endpoint->socks[0].bound, addr))
 			return endpoint;
 	return NULL;
 }
 
+/* A name may have other addresses than before, or the same ones in another
+   order: which of them it is says the address, not the place in the list. */
+static struct endpoint *
+endpoint_find_any_port(struct endpoints *endpoints, const char *text,
+    int occurrence, const struct addr *addr)
+{
+	struct endpoint *endpoint;
+	struct addr bound;
+
+	TAILQ_FOREACH (endpoint, endpoints, entry) {
+		bound = endpoint->socks[0].bound;
+		if (bound.u.sa.sa_family == AF_INET6)
+			bound.u.in6.sin6_port = 0;
+		else
+			bound.u.in.sin_port = 0;
+		/* Who names the port that it was given may have had it. */
+		if (!endpoint->claimed && endpoint->occurrence == occurrence &&
+		    strcmp(endpoint->text, text) == 0 &&
+		    endpoint_same_addr(&bound, addr))
+			return endpoint;
+	}
+	return NULL;
+}
+
+/* By the socket: it may have two descriptors, and an address two sockets. */
+static struct endpoint *
+endpoint_find_socket(struct endpoints *endpoints, int fd)
+{
+	struct endpoint *endpoint;
+	struct stat one, two;
+
+	if (fstat(fd, &one) < 0)
+		return NULL;
+	TAILQ_FOREACH (endpoint, endpoints, entry)
+		if (fstat(endpoint->socks[0].fd, &two) == 0 &&
+		    one.st_dev == two.st_dev && one.st_ino == two.st_ino)
+			return endpoint;
+	return NULL;
+}
+
+static int
+endpoint_is_wildcard(const struct addr *addr)
+{
+	return addr->u.sa.sa_family == AF_INET6
+		   ? IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr)
+		   : addr->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
 /* 0.0.0.0 and 127.0.0.1 may have the same port when both are ours. */
 static int
-endpoint_has_port(const struct endpoints *endpoints, const struct addr *addr)
+endpoint_is_beside(const struct endpoints *endpoints, const struct addr *addr)
 {
 	const struct endpoint *endpoint;
+	const struct addr *bound;
 
-	TAILQ_FOREACH (endpoint, endpoints, entry)
-		if (endpoint->socks[0].bound.u.sa.sa_family ==
-			addr->u.sa.sa_family &&
-		    endpoint_port(&endpoint->socks[0].bound) ==
-			endpoint_port(addr) &&
-		    endpoint_port(addr) != 0)
+	if (endpoint_port(addr) == 0)
+		return 0;
+	TAILQ_FOREACH (endpoint, endpoints, entry) {
+		bound = &endpoint->socks[0].bound;
+		if (bound->u.sa.sa_family == addr->u.sa.sa_family &&
+		    endpoint_port(bound) == endpoint_port(addr) &&
+		    endpoint_is_wildcard(bound) != endpoint_is_wildcard(addr))
 			return 1;
+	}
 	return 0;
 }
 
@@ -198,7 +248,7 @@ endpoint_bind_addr(struct endpoints *endpoints,
 {
 	struct sock_how how = {
 		.mode = mode > 0 ? (mode_t)mode : 0,
-		.beside = endpoint_has_port(endpoints, addr),
+		.beside = endpoint_is_beside(endpoints, addr),
 	};
 
 	return sock_bind_addr(addr, address->text, &how, sock);
@@ -216,43 +266,52 @@ endpoint_add(struct endpoints *endpoints, const char *text, int occurrence,
 	return endpoint_no_memory();
 }
 
-/* Descriptors: whatever was passed, in its order. */
+/* Takes sock. It may be had under another text already. */
+static int
+endpoint_want_fd(struct endpoints *endpoints, const char *text, int part,
+    struct sock *sock, int mode, int workers, struct endpoint **found)
+{
+	int status = 0;
+
+	*found = endpoint_find_socket(endpoints, sock->fd);
+	if (*found == NULL)
+		status = endpoint_add(endpoints, text, 0, part, sock, found);
+	else if (sock->fd != (*found)->socks[0].fd)
+		sock_close(sock);
+	return status < 0 ? status
+			  : endpoint_use(endpoints, *found, mode, workers);
+}
+
+/* Whatever was passed under a name, in its order. A number may mean another
+   descriptor by now: it is what it was at first. */
 static int
 endpoint_want_fds(struct endpoints *endpoints,
-    const struct settings_address *address, int occurrence, int mode,
-    int workers, struct endpoint **found, int max)
+    const struct settings_address *address, int mode, int workers,
+    struct endpoint **found, int max)
 {
 	struct sock socks[ENDPOINT_PARTS];
 	int count, i, status = 0, used = 0;
 
-	while (used < max && (found[used] = endpoint_find(endpoints,
-				  address->text, occurrence, used)) != NULL) {
-		status = endpoint_use(endpoints, found[used], mode, workers);
-		if (status < 0)
-			goto fail;
-		used++;
+	found[0] = address->spec.fd >= 0
+		       ? endpoint_find_text(endpoints, address->text)
+		       : NULL;
+	if (found[0] != NULL) {
+		status = endpoint_use(endpoints, found[0], mode, workers);
+		return status < 0 ? status : 1;
 	}
-	if (used > 0)
-		return used;
 	count = sock_bind_all(&address->spec, address->text, NULL, socks,
 	    max < ENDPOINT_PARTS ? max : ENDPOINT_PARTS);
 	if (count < 0)
 		return count;
-	for (i = 0; i < count; i++) {
-		if (status == 0)
-			status = endpoint_add(endpoints, address->text,
-			    occurrence, i, &socks[i], &found[used]);
-		else
-			sock_close(&socks[i]);
-		if (status == 0)
-			status =
-			    endpoint_use(endpoints, found[used], mode, workers);
-		if (status == 0)
-			used++;
+	for (i = 0; i < count && status == 0; i++) {
+		status = endpoint_want_fd(endpoints, address->text, i,
+		    &socks[i], mode, workers, &found[used]);
+		used += status == 0;
 	}
 	if (status == 0)
 		return used;
-fail:
+	for (; i < count; i++)
+		sock_close(&socks[i]);
 	while (used > 0)
 		endpoint_release(endpoints, found[--used]);
 	return status;
@@ -270,8 +329,8 @@ endpoint_want_addr(struct endpoints *endpoints,
 	*found = endpoint_find_bound(endpoints, addr);
 	if (*found == NULL && address->spec.kind == ADDR_INET &&
 	    address->spec.port == 0)
-		*found =
-		    endpoint_find(endpoints, address->text, occurrence, part);
+		*found = endpoint_find_any_port(
+		    endpoints, address->text, occurrence, addr);
 	if (*found == NULL) {
 		status =
 		    endpoint_bind_addr(endpoints, address, addr, mode, &sock);
@@ -295,7 +354,7 @@ endpoint_want(struct endpoints *endpoints,
 
 	if (address->spec.kind == ADDR_FD)
 		return endpoint_want_fds(
-		    endpoints, address, occurrence, mode, workers, found, max);
+		    endpoints, address, mode, workers, found, max);
 	count = sock_resolve(&address->spec, address->text, addrs,
 	    max < ENDPOINT_PARTS ? max : ENDPOINT_PARTS);
 	if (count < 0)
