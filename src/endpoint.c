@@ -111,6 +111,15 @@ endpoint_same_addr(const struct addr *one, const struct addr *two)
 	return strcmp(text_one, text_two) == 0;
 }
 
+/* Somebody may have removed the file of a unix socket, or put another there. */
+static int
+endpoint_can_be_reached(const struct endpoint *endpoint)
+{
+	const struct sock *sock = &endpoint->socks[0];
+
+	return !sock->unlink || sock_has_file(sock);
+}
+
 /* A port 0 is no place. */
 static struct endpoint *
 endpoint_find_bound(struct endpoints *endpoints, const struct addr *addr)
@@ -120,7 +129,8 @@ endpoint_find_bound(struct endpoints *endpoints, const struct addr *addr)
 	if (addr->u.sa.sa_family != AF_UNIX && endpoint_port(addr) == 0)
 		return NULL;
 	TAILQ_FOREACH (endpoint, endpoints, entry)
-		if (endpoint_same_addr(&endpoint->socks[0].bound, addr))
+		if (endpoint_same_addr(&endpoint->socks[0].bound, addr) &&
+		    endpoint_can_be_reached(endpoint))
 			return endpoint;
 	return NULL;
 }

@@ -259,12 +259,19 @@ generation_bind(struct generation *generation)
 int
 generation_listen(struct generation *generation)
 {
-	int i, status;
+	struct endpoint *endpoint;
+	int i, round, status = 0;
 
-	for (i = 0; i < generation->binding_count; i++) {
-		status = endpoint_listen(generation->bindings[i].endpoint);
-		if (status < 0)
-			return status;
-	}
-	return 0;
+	/*
+	 * New addresses first, of which one may turn out to be in use. What
+	 * more workers need beside what others accept from comes last: from
+	 * there clients come who wait for these workers.
+	 */
+	for (round = 0; round < 2; round++)
+		for (i = 0; i < generation->binding_count && status == 0; i++) {
+			endpoint = generation->bindings[i].endpoint;
+			if (round == 1 || endpoint->listening == 0)
+				status = endpoint_listen(endpoint);
+		}
+	return status;
 }

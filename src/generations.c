@@ -124,12 +124,43 @@ generations_bound(struct generations *generations)
 	}
 }
 
+/* What is logged while a generation is planned, or listens, is its reason. */
+static struct generation *generations_planned;
+
+static void
+generations_on_error(const char *text)
+{
+	struct generation *generation = generations_planned;
+
+	if (generation->why[0] == '\0')
+		snprintf(generation->why, sizeof(generation->why), "%s", text);
+}
+
+static int
+generations_listen(struct generation *generation)
+{
+	int status;
+
+	generations_planned = generation;
+	log_set_listener(generations_on_error);
+	status = -generation_listen(generation);
+	log_set_listener(NULL);
+	return status;
+}
+
 void
 generations_promote(struct generations *generations)
 {
 	struct generation *old = generations->serving;
+	int status = generations_listen(generations->next);
 	char text[64];
 
+	/* A canary did without: who comes to its sockets would have waited. */
+	if (status != 0) {
+		generations->next->exit_status = status;
+		generations_on_failed(generations->next);
+		return;
+	}
 	canary_stop(&generations->canary);
 	generations->serving = generations->next;
 	generations->next = NULL;
@@ -146,19 +177,12 @@ static void
 generations_on_ready(struct generation *generation)
 {
 	struct generations *generations = generations_of(generation);
-	int status;
 
 	if (generation->test) {
 		generation->state = GENERATION_ENDING;
 		generations->next = NULL;
 		generations->owner->on_result(generations->owner->arg, 0, "OK");
 		generations_on_ended(generation);
-		return;
-	}
-	status = generation_listen(generation);
-	if (status < 0) {
-		generation->exit_status = -status;
-		generations_on_failed(generation);
 		return;
 	}
 	if (generations->serving != NULL &&
@@ -208,18 +232,6 @@ generations_set_privileges(
     struct generations *generations, const struct privileges *privileges)
 {
 	generations->host.privileges = privileges;
-}
-
-/* What is logged while a generation is planned is its reason too. */
-static struct generation *generations_planned;
-
-static void
-generations_on_error(const char *text)
-{
-	struct generation *generation = generations_planned;
-
-	if (generation->why[0] == '\0')
-		snprintf(generation->why, sizeof(generation->why), "%s", text);
 }
 
 /* Binds and starts. 0 or an exit status. */

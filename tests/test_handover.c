@@ -261,11 +261,10 @@ fill(struct endpoint *one, struct endpoint *two, int *ends)
 
 START_TEST(all_is_read_as_it_was_written)
 {
+	char log_file[] = "/var/log/with a space.log";
 	struct handover handover = {
 		.generations = generations,
-		.own = { .pidfile = -1,
-		    .control = -1,
-		    .log_file = "/var/log/with a space.log" },
+		.own = { .pidfile = -1, .control = -1, .log_file = log_file },
 	};
 	struct endpoint *one = some_endpoint("127.0.0.1:0", 2);
 	int fds[2] = { one->socks[0].fd, one->socks[1].fd };
@@ -310,11 +309,12 @@ END_TEST
 
 START_TEST(what_is_the_masters_own_is_left_too)
 {
+	char pidfile[] = "/run/a b.pid";
 	struct handover handover = {
 		.generations = generations,
 		.own = { .pidfile = open("/dev/null", O_RDONLY),
 		    .control = open("/dev/zero", O_RDONLY),
-		    .pidfile_path = "/run/a b.pid" },
+		    .pidfile_path = pidfile },
 	};
 	const struct handover_own own = handover.own;
 	int end = add_slot(

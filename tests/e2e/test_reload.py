@@ -142,6 +142,16 @@ class Done(Reload):
                     self.assertEqual(server.reload()[0], 0)
                     self.assertEqual(greet(server, 0), b"Hello World!")
 
+    def test_a_unix_socket_whose_file_was_removed_is_bound_anew(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/s"
+            with Server("greeting", listen=(f"unix:{path}",),
+                        master=True) as server:
+                os.unlink(path)
+                self.assertEqual(server.reload()[0], 0)
+                self.assertEqual(greet(server), b"Hello World!")
+            self.assertFalse(os.path.exists(path))
+
     def test_who_waits_at_a_listener_that_goes_is_served(self):
         text = 'listen "127.0.0.1:0" { handler = "greeting" }\n'
         with tempfile.TemporaryDirectory() as folder:
@@ -553,6 +563,19 @@ class Canary(Reload):
                 self.assertEqual(server.wait_workers(2), workers)
                 for _ in range(20):
                     self.assertEqual(self.ask(server), b"1")
+
+    def test_nobody_waits_for_workers_that_only_a_canary_has(self):
+        with Config(self.config("one").replace("1s", "2s")) as config:
+            with self.serve(config) as server:
+                config.write(self.config("two").replace(
+                    "workers = 2", "workers = 6").replace("1s", "2s"))
+                server.kill(signal.SIGHUP)
+                server.wait_log("tried with 50 %")
+                answers = [self.ask(server) for _ in range(100)]
+                self.assertLessEqual(set(answers), {b"1", b"2"})
+                self.assertIn(b"1", answers)
+                server.wait_log("generation 2 serves")
+                server.wait_workers(6)
 
     def test_a_later_reload_takes_its_place(self):
         with Config(self.config("one").replace("1s", "10m")) as config:
