@@ -85,13 +85,29 @@ single_on_command_end(void *arg)
 	serve_drain(single->serve);
 }
 
+/* Who asked for another user must know that it is not had. */
+static void
+single_say_ignored(const struct settings *settings)
+{
+	const char *name = settings->user != NULL      ? "user"
+			   : settings->group != NULL   ? "group"
+			   : settings->pidfile != NULL ? "pidfile"
+						       : NULL;
+
+	if (name != NULL)
+		log_write(BEVHOST_LOG_WARNING, NULL,
+		    "--no-master: %s is for a master, and does nothing", name);
+}
+
 static int
 single_serve(struct single *single, const struct options *options,
     const struct rlimit *files)
 {
 	const char *plugin;
-	int status = serve_load(&single->serve, &options->settings, NULL);
+	int status;
 
+	single_say_ignored(&options->settings);
+	status = serve_load(&single->serve, &options->settings, NULL);
 	if (status == 0)
 		status = single_listen(single, &options->settings);
 	if (status == 0)

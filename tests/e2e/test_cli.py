@@ -34,6 +34,14 @@ class Says(unittest.TestCase):
             self.assertEqual((status, stderr), (0, ""))
             self.assertRegex(stdout, r"^bevhost \d+\.\d+\.\d+ \(API 1, ")
 
+    def test_what_only_a_master_does_is_said_to_do_nothing_without_one(self):
+        for option in ("--user=root", "--group=root", "--pidfile=/nowhere"):
+            status, _, stderr = run("--no-master", option, "-l",
+                                    "127.0.0.1:0", "--run=true", "greeting")
+            self.assertEqual(status, 0)
+            self.assertIn("--no-master: %s is for a master, and does nothing"
+                          % option[2:].split("=")[0], stderr)
+
     def test_help_of_a_plugin(self):
         for words in (("--help", "greeting"), ("greeting", "--help")):
             status, stdout, stderr = run(*words)
