@@ -144,8 +144,8 @@ single_serve(struct single *single, const struct options *options,
     const struct rlimit *files)
 {
 	const char *plugin;
-	int status = serve_load(&single->serve, &options->settings, NULL);
-
+	int status;
+	status = serve_load(&single->serve, &options->settings, NULL);
 	if (status == 0)
 		status = single_listen(single, &options->settings);
 	if (status == 0)
