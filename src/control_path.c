@@ -47,8 +47,9 @@ control_user_dir(char *buf, size_t size)
 const char *
 control_dir(int n, char *buf, size_t size)
 {
-	if (control_runtime_dir(buf, size) != NULL && n-- == 0)
-		return buf;
+	/* What a service asks is its own. */
+	if (control_runtime_dir(buf, size) != NULL)
+		return n == 0 ? buf : NULL;
 	if (n == 0)
 		return control_user_dir(buf, size);
 	if (n == 1 && geteuid() != 0) {

@@ -18,9 +18,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
-#define COPY_PREFIX   "bevhost-"
+#define COPY_PREFIX "bevhost-"
+
+/* A crash leaves its copies, for whoever looks at the core. */
+#define COPY_KEEP_S 3600
+
 #define COPY_NAME_MAX 200 /* of NAME_MAX, and of what memfd_create takes */
 
 static char copy_dir[PATH_MAX]; /* "" until it is made */
@@ -51,9 +56,10 @@ copy_remove_dir(const char *path)
 	rmdir(path);
 }
 
-/* Is this one of our folders, and the process dead that made it? */
+/* Is this one of our folders, and the process dead that made it: the one with
+   this id, or if it is 0 any that did so a while ago? */
 static int
-copy_is_stale(const char *path, const char *name)
+copy_is_stale(const char *path, const char *name, pid_t maker)
 {
 	struct stat st;
 	char *end;
@@ -62,14 +68,17 @@ copy_is_stale(const char *path, const char *name)
 	if (strncmp(name, COPY_PREFIX, sizeof(COPY_PREFIX) - 1) != 0)
 		return 0;
 	pid = strtol(name + sizeof(COPY_PREFIX) - 1, &end, 10);
-	return pid > 0 && pid <= INT_MAX && *end == '-' &&
-	       lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-	       st.st_uid == geteuid() && kill((pid_t)pid, 0) < 0 &&
-	       errno == ESRCH;
+	if (pid <= 0 || pid > INT_MAX || *end != '-' ||
+	    (maker != 0 && pid != maker) || lstat(path, &st) < 0 ||
+	    !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return 0;
+	if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+		return 0;
+	return maker != 0 || time(NULL) - st.st_mtime >= COPY_KEEP_S;
 }
 
 static void
-copy_remove_stale(const char *parent)
+copy_remove_stale(const char *parent, pid_t maker)
 {
 	DIR *dir = opendir(parent);
 	struct dirent *entry;
@@ -79,7 +88,7 @@ copy_remove_stale(const char *parent)
 		return;
 	while ((entry = readdir(dir)) != NULL) {
 		snprintf(path, sizeof(path), "%s/%s", parent, entry->d_name);
-		if (copy_is_stale(path, entry->d_name))
+		if (copy_is_stale(path, entry->d_name, maker))
 			copy_remove_dir(path);
 	}
 	closedir(dir);
@@ -95,7 +104,7 @@ copy_make_dir(void)
 		return 0;
 	if (statvfs(parent, &fs) < 0 || (fs.f_flag & ST_NOEXEC))
 		return -1;
-	copy_remove_stale(parent);
+	copy_remove_stale(parent, 0);
 	snprintf(copy_dir, sizeof(copy_dir), "%s/" COPY_PREFIX "%ld-XXXXXX",
 	    parent, (long)getpid());
 	if (mkdtemp(copy_dir) == NULL) {
@@ -179,6 +188,12 @@ copy_make(int fd, const char *name, char *path, size_t size)
 	if (copy_to_dir(fd, name, path, size) == 0)
 		return 0;
 	return copy_to_memory(fd, name, path, size);
+}
+
+void
+copy_remove_of(pid_t pid)
+{
+	copy_remove_stale(copy_parent(), pid);
 }
 
 void

@@ -4,6 +4,7 @@
 #define COPY_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <bevhost/types.h>
 
@@ -14,6 +15,9 @@
  */
 int
 copy_make(int fd, const char *name, char *path, size_t size) BEVHOST_MUST_CHECK;
+
+/* Removes what a process made that has ended without doing so. */
+void copy_remove_of(pid_t pid);
 
 /* Removes all that copy_make made. */
 void copy_remove_all(void);

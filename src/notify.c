@@ -166,6 +166,9 @@ notify_put(const char *text, size_t len)
 	errno = saved_errno;
 }
 
+static void notify_vsend(const char *prefix, const char *format, va_list args)
+    BEVHOST_PRINTF(2, 0);
+
 static void
 notify_vsend(const char *prefix, const char *format, va_list args)
 {

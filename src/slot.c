@@ -17,6 +17,7 @@
 
 #include <event2/event.h>
 
+#include "copy.h"
 #include "log.h"
 #include "order.h"
 #include "spawn.h"
@@ -293,6 +294,9 @@ slot_reap(struct slot *slot)
 	slot_hear_all(slot); /* why, if it said so */
 	slot_hang_up(slot);
 	slot_return_share(slot);
+	/* As another user it could not; what a core needs stays. */
+	if (WIFEXITED(status))
+		copy_remove_of(slot->pid);
 	slot->state = SLOT_EMPTY;
 	slot->ended_pid = slot->pid;
 	slot->pid = 0;

@@ -122,7 +122,8 @@ stats_add(struct counters *sum, const struct counters *counters)
 void
 stats_return(struct stats *stats, int share)
 {
-	assert(share > 0 && stats->taken[share]);
+	assert(share > 0 && share < STATS_SHARES);
+	assert(stats->taken[share]);
 	stats->taken[share] = 0;
 	stats_add(&stats->shares[0].counters, &stats->shares[share].counters);
 }

@@ -179,12 +179,11 @@ START_TEST(of_several_masters_one_must_be_named)
 }
 END_TEST
 
-START_TEST(process_that_is_no_master_is_said_with_the_folders)
+START_TEST(process_that_is_no_master_is_said_with_the_folder)
 {
 	ck_assert_int_eq(reload(getppid(), 0, NULL), EX_UNAVAILABLE);
 	ck_assert_ptr_nonnull(strstr(heard, "is no bevhost"));
 	ck_assert_ptr_nonnull(strstr(heard, dir));
-	ck_assert_ptr_nonnull(strstr(heard, "'/run/bevhost'"));
 }
 END_TEST
 
@@ -242,7 +241,7 @@ main(void)
 	tcase_add_test(tcase, only_master_is_found_without_its_pid);
 	tcase_add_test(tcase, of_several_masters_one_must_be_named);
 	tcase_add_test(
-	    tcase, process_that_is_no_master_is_said_with_the_folders);
+	    tcase, process_that_is_no_master_is_said_with_the_folder);
 	tcase_add_test(tcase, socket_on_which_nobody_listens_is_no_master);
 	tcase_add_test(tcase, master_that_goes_without_an_answer_is_said);
 	tcase_add_test(tcase, answer_that_is_no_exit_status_is_no_success);

@@ -115,14 +115,20 @@ END_TEST
 static int
 check_all(void)
 {
-	setenv("RUNTIME_DIRECTORY", "/run/one", 1);
 	setenv("XDG_RUNTIME_DIR", "/run/user/5", 1);
-	return strcmp(nth(0), "/run/one") == 0 &&
-		       strcmp(nth(1), "/run/user/5/bevhost") == 0 &&
-		       strcmp(nth(2), "/run/bevhost") == 0 && nth(3)[0] == '\0'
+	return strcmp(nth(0), "/run/user/5/bevhost") == 0 &&
+		       strcmp(nth(1), "/run/bevhost") == 0 && nth(2)[0] == '\0'
 		   ? 0
 		   : 1;
 }
+
+START_TEST(service_looks_in_its_own_folder_alone)
+{
+	setenv("RUNTIME_DIRECTORY", "/run/one", 1);
+	ck_assert_str_eq(nth(0), "/run/one");
+	ck_assert_str_eq(nth(1), "");
+}
+END_TEST
 
 START_TEST(everybody_looks_in_the_folder_of_the_system_too)
 {
@@ -246,6 +252,7 @@ main(void)
 	if (geteuid() == 0) {
 		tcase_add_test(tcase,
 		    root_has_the_folder_of_the_system_whatever_the_session);
+		tcase_add_test(tcase, service_looks_in_its_own_folder_alone);
 		tcase_add_test(tcase, folder_of_another_user_is_refused);
 	}
 	tcase_add_test(tcase, path_says_folder_and_process);

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -419,6 +420,15 @@ dead_process(void)
 	return pid;
 }
 
+static void
+make_old(const char *folder)
+{
+	struct timespec times[2] = { { .tv_sec = time(NULL) - 3601 },
+		{ .tv_sec = time(NULL) - 3601 } };
+
+	ck_assert_int_eq(utimensat(AT_FDCWD, folder, times, 0), 0);
+}
+
 /* PARENT/bevhost-PID-left, with a file in it. */
 static const char *
 left_behind(long pid)
@@ -433,6 +443,7 @@ left_behind(long pid)
 	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
+	make_old(folder);
 	return folder;
 }
 
@@ -454,6 +465,30 @@ START_TEST(folder_of_a_dead_process_is_taken_away)
 	ck_assert_int_eq(access(folder, F_OK), -1);
 	ck_assert_int_eq(count_entries(parent), 1);
 	check_content();
+}
+END_TEST
+
+START_TEST(folder_of_one_that_died_just_now_is_kept_for_its_core)
+{
+	const char *folder = left_behind(dead_process());
+
+	ck_assert_int_eq(utimensat(AT_FDCWD, folder, NULL, 0), 0);
+	copy(source, "echo.so");
+	ck_assert_int_eq(count_entries(folder), 1);
+	remove_left_behind(folder);
+}
+END_TEST
+
+START_TEST(folder_of_a_named_dead_process_is_taken_away_at_once)
+{
+	pid_t pid = dead_process();
+	const char *folder = left_behind(pid);
+
+	ck_assert_int_eq(utimensat(AT_FDCWD, folder, NULL, 0), 0);
+	copy_remove_of(pid + 1);
+	ck_assert_int_eq(count_entries(folder), 1);
+	copy_remove_of(pid);
+	ck_assert_int_eq(access(folder, F_OK), -1);
 }
 END_TEST
 
@@ -592,6 +627,10 @@ add_stale(Suite *suite)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, folder_of_a_dead_process_is_taken_away);
 	tcase_add_test(tcase, folder_of_a_living_process_is_kept);
+	tcase_add_test(
+	    tcase, folder_of_one_that_died_just_now_is_kept_for_its_core);
+	tcase_add_test(
+	    tcase, folder_of_a_named_dead_process_is_taken_away_at_once);
 	tcase_add_test(tcase, folders_of_others_are_kept);
 	tcase_add_test(tcase, only_folders_of_the_same_user_are_taken_away);
 	tcase_add_test(tcase, files_and_links_with_such_names_are_kept);

@@ -472,6 +472,17 @@ class Privileges(unittest.TestCase):
                 self.assertEqual(int(status[name], 16), 0, name)
             self.assertEqual(greet(server), b"Hello World!")
 
+    def test_copies_of_plugins_go_with_their_worker(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o1777)
+            with Server("greeting", options=("-u", "nobody"), master=True,
+                        env={"TMPDIR": folder}) as server:
+                self.assertEqual(len(os.listdir(folder)), 1)
+                self.assertEqual(server.reload()[0], 0)
+                wait_for(lambda: len(os.listdir(folder)) == 1, "one copy")
+                self.assertEqual(server.stop(), 0)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_the_master_keeps_only_what_it_needs(self):
         with Server("greeting", options=("-u", "nobody"),
                     master=True) as server:
