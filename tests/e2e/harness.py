@@ -62,18 +62,20 @@ class Server:
     """A bevhost that serves until the end of the `with`.
 
     Server("greeting", "text=Hi"): with one listener on a free port of
-    127.0.0.1 unless listen=[...] says otherwise ([] gives none).
+    127.0.0.1 unless listen=[...] says otherwise ([] gives none). With
+    master=True there is a master with workers; program=... is another one.
     """
 
     def __init__(self, *words, listen=("127.0.0.1:0",), options=(),
-                 stdout=subprocess.DEVNULL, env=None, **popen):
+                 stdout=subprocess.DEVNULL, env=None, master=False,
+                 program=BEVHOST, **popen):
         listeners = [option for address in listen
                      for option in ("-l", address)]
         reader, writer = os.pipe()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*UNDER, BEVHOST, "--no-master", f"--ready-fd={writer}",
-             *options, *listeners, *words],
+            [*UNDER, program, *([] if master else ["--no-master"]),
+             f"--ready-fd={writer}", *options, *listeners, *words],
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.log,
             pass_fds=[writer, *popen.pop("pass_fds", ())],
             env={**os.environ, **(env or {})}, **popen)
