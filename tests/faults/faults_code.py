@@ -23,10 +23,8 @@ class Files(FaultTest):
         with Host(workers=2) as host:
             path = host.path("answer.so")
             shutil.copy(plugin("answer_v1"), path)
-            host.write(settings((path, "127.0.0.1:0", {}), workers=2))
+            host.write(settings((path, host.addresses[0], {}), workers=2))
             host.reload()
-            address = host.stderr().split(" (answer)")[0].split()[-1]
-            host.addresses = [address.rsplit(" ", 1)[-1]]
             host.take_base()
             old = [host.connect() for _ in range(1000)]
             for client in old:
@@ -69,6 +67,7 @@ class Files(FaultTest):
                 os.truncate(path, 0)
                 load.run_for(1)
                 self.assertNotEqual(host.ask_reload()[0], 0)
+                host.settle()
                 self.assertEqual(host.generation(), before)
                 with open(self.echo, "rb") as source, \
                         open(path, "r+b") as file:

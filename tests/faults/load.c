@@ -248,15 +248,26 @@ client_finish(struct client *client)
 		client_hang_up(client);
 }
 
+/* As much as may be sent by now: a pause holds the second half back. */
+static size_t
+client_may_send(const struct client *client)
+{
+	if (options.pause_ms > 0 &&
+	    now_us() < client->due_us + options.pause_ms * LOAD_US)
+		return client->len / 2;
+	return client->len;
+}
+
 /* 0, or -1 once the client has come to its end. */
 static int
 client_send(struct client *client)
 {
+	size_t len = client_may_send(client);
 	ssize_t n;
 
-	while (client->sent < client->len) {
+	while (client->sent < len) {
 		n = send(client->fd, client->payload + client->sent,
-		    client->len - client->sent, MSG_NOSIGNAL);
+		    len - client->sent, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN)
 			return 0;
 		if (n < 0) {
@@ -371,6 +382,17 @@ load_begin_due(void)
 	}
 }
 
+static void
+load_end_pauses(void)
+{
+	long i;
+
+	for (i = 0; options.pause_ms > 0 && i < options.connections; i++)
+		if (clients[i].phase == LOAD_ANSWER &&
+		    clients[i].sent == clients[i].len / 2)
+			(void)client_send(&clients[i]);
+}
+
 /* What waits for so long has no answer. */
 static void
 load_give_up(void)
@@ -417,6 +439,7 @@ load_run(void)
 			else
 				client_on_event(
 				    events[i].data.ptr, events[i].events);
+		load_end_pauses();
 		load_give_up();
 		if (options.duration_s > 0 &&
 		    now_us() - started_us > options.duration_s * 1000000)

@@ -40,6 +40,7 @@ load_options_read(struct load_options *options, int argc, char **argv)
 		{ "size", required_argument, NULL, 's' },
 		{ "duration", required_argument, NULL, 'd' },
 		{ "failures", required_argument, NULL, 'f' },
+		{ "pause", required_argument, NULL, 'p' },
 		{ "seed", required_argument, NULL, 'S' },
 		{ "keepalive", no_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
@@ -48,7 +49,8 @@ load_options_read(struct load_options *options, int argc, char **argv)
 		['r'] = &options->rate,
 		['s'] = &options->size,
 		['d'] = &options->duration_s,
-		['f'] = &options->failures };
+		['f'] = &options->failures,
+		['p'] = &options->pause_ms };
 	int option;
 
 	*options = (struct load_options){ .connections = 50,
@@ -56,7 +58,6 @@ load_options_read(struct load_options *options, int argc, char **argv)
 		.size = 4096,
 		.failures = 10,
 		.seed = 1 };
-
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		if (option == '?')
 			exit(64);
@@ -71,7 +72,7 @@ load_options_read(struct load_options *options, int argc, char **argv)
 	    options->rate < 1 || options->size < 1 ||
 	    options->size > LOAD_SIZE_MAX)
 		errx(64, "usage: load [--connections=N] [--rate=N] [--size=N] "
-			 "[--keepalive] [--duration=S] [--failures=N] "
-			 "[--seed=N] ADDRESS");
+			 "[--keepalive] [--pause=MS] [--duration=S] "
+			 "[--failures=N] [--seed=N] ADDRESS");
 	load_options_address(options, argv[optind]);
 }

@@ -21,6 +21,7 @@ struct load_options {
 	long size;	  /* of a request at most, in bytes */
 	long duration_s;  /* 0: until SIGTERM */
 	long failures;	  /* that are printed */
+	long pause_ms;	  /* between the halves of a request */
 	int keepalive;
 	uint64_t seed;
 };
