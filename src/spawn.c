@@ -91,15 +91,32 @@ fail:
 	return -1;
 }
 
+/* fd is the program's file. */
 static void
-spawn_exec(const struct spawn *spawn, char *const *argv, int anew)
+spawn_exec(const struct spawn *spawn, int fd, char *const *argv, int anew)
 {
 	/* By its path a process is called by its name; by a descriptor it
 	   would be called by that one's number. */
 	if (anew || spawn_is_unchanged(spawn))
 		execv(spawn->path, argv);
 	else
-		execveat(spawn->fd, "", argv, environ, AT_EMPTY_PATH);
+		execveat(fd, "", argv, environ, AT_EMPTY_PATH);
+}
+
+/* In the child. Returns when it failed. */
+static void
+spawn_become(const struct spawn *spawn, char *const *argv, const int *fds,
+    int fd_count, int anew)
+{
+	/* It too must not be where another is to be. */
+	int fd = fcntl(spawn->fd, F_DUPFD_CLOEXEC, SPAWN_FIRST_FD + fd_count);
+
+	if (fd < 0 || spawn_place_fds(fds, fd_count) < 0 ||
+	    close_range((unsigned)(SPAWN_FIRST_FD + fd_count), ~0u,
+		CLOSE_RANGE_CLOEXEC) < 0)
+		return;
+	spawn_reset_signals();
+	spawn_exec(spawn, fd, argv, anew);
 }
 
 pid_t
@@ -113,12 +130,7 @@ spawn_start(const struct spawn *spawn, char *const *argv, const int *fds,
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0) {
-		if (spawn_place_fds(fds, fd_count) == 0 &&
-		    close_range((unsigned)(SPAWN_FIRST_FD + fd_count), ~0u,
-			CLOSE_RANGE_CLOEXEC) == 0) {
-			spawn_reset_signals();
-			spawn_exec(spawn, argv, anew);
-		}
+		spawn_become(spawn, argv, fds, fd_count, anew);
 		log_write(
 		    BEVHOST_LOG_ERROR, NULL, "cannot run %s: %m", spawn->path);
 		_exit(127);
