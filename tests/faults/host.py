@@ -237,7 +237,8 @@ class Host(Server):
         """Until there are as many workers as are due, and no others."""
         wait_for(lambda: len(self.workers()) == self.workers_due
                  and len(children(self.pid)) == self.workers_due,
-                 f"{self.workers_due} workers")
+                 f"{self.workers_due} workers, there are "
+                 f"{list(self.workers().values())}", 20)
 
     # The house check
 
