@@ -94,19 +94,19 @@ class Server:
 
     Server("greeting", "text=Hi"): with one listener on a free port of
     127.0.0.1 unless listen=[...] says otherwise ([] gives none). It is one
-    process, or with master=True a master with workers. before are words that
-    run the program.
+    process, or with master=True a master with workers; program=... is another
+    one. before are words that run it.
     """
 
     def __init__(self, *words, listen=("127.0.0.1:0",), options=(),
                  stdout=subprocess.DEVNULL, env=None, master=False,
-                 before=(), **popen):
+                 program=BEVHOST, before=(), **popen):
         listeners = [option for address in listen
                      for option in ("-l", address)]
         reader, writer = os.pipe()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*before, *UNDER, popen.pop("program", BEVHOST),
+            [*before, *UNDER, program,
              *([] if master else ["--no-master"]), f"--ready-fd={writer}",
              *options, *listeners, *words],
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.log,

@@ -252,26 +252,26 @@ class Code(Reload):
     def replace(self, how):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "handler.so")
-            shutil.copy(plugin("one"), path)
+            shutil.copy(plugin("answer_v1"), path)
             with Server(path, options=("-w", "2"), master=True) as server:
                 old = [server.connect() for _ in range(20)]
                 for connection in old:
                     connection.sendall(b"x")
-                    self.assertEqual(receive_exactly(connection, 1), b"1")
+                    self.assertEqual(receive_exactly(connection, 5), b"v1: x")
                 how(path)
                 for connection in old:
                     connection.sendall(b"x")
-                    self.assertEqual(receive_exactly(connection, 1), b"1")
-                shutil.copy(plugin("two"), path + ".new")
+                    self.assertEqual(receive_exactly(connection, 5), b"v1: x")
+                shutil.copy(plugin("answer_v2"), path + ".new")
                 os.rename(path + ".new", path)
                 self.assertEqual(server.reload()[0], 0)
                 for _ in range(10):
                     with server.connect() as connection:
                         connection.sendall(b"x")
-                        self.assertEqual(receive_exactly(connection, 1), b"2")
+                        self.assertEqual(receive_exactly(connection, 5), b"v2: x")
                 for connection in old:
                     connection.sendall(b"x")
-                    self.assertEqual(receive_exactly(connection, 1), b"1")
+                    self.assertEqual(receive_exactly(connection, 5), b"v1: x")
                     connection.close()
                 server.wait_workers(2)
 
@@ -280,7 +280,7 @@ class Code(Reload):
 
     def test_overwritten_in_place(self):
         def overwrite(path):
-            with open(plugin("two"), "rb") as file, \
+            with open(plugin("answer_v2"), "rb") as file, \
                     open(path, "r+b") as target:
                 target.write(file.read())
         self.replace(overwrite)
@@ -523,28 +523,28 @@ class Canary(Reload):
     def ask(self, server):
         with server.connect() as connection:
             connection.sendall(b"x")
-            return receive_exactly(connection, 1)
+            return receive_exactly(connection, 5)
 
     def test_a_good_one_gets_its_share_and_then_all(self):
-        with Config(self.config("one")) as config:
+        with Config(self.config("answer_v1")) as config:
             with self.serve(config) as server:
-                config.write(self.config("two"))
+                config.write(self.config("answer_v2"))
                 reload = subprocess.Popen(
                     [*harness.UNDER, BEVHOST, f"--reload={server.pid}"],
                     stdout=subprocess.PIPE, text=True)
                 server.wait_log("tried with 50 %")
                 answers = [self.ask(server) for _ in range(40)]
                 self.assertIsNone(reload.poll())
-                self.assertIn(b"1", answers)
-                self.assertIn(b"2", answers)
+                self.assertIn(b"v1: x", answers)
+                self.assertIn(b"v2: x", answers)
                 self.assertEqual(reload.communicate(timeout=60)[0],
                                  "generation 2 serves\n")
-                self.assertEqual(self.ask(server), b"2")
+                self.assertEqual(self.ask(server), b"v2: x")
                 server.wait_workers(2)
 
     @unittest.skipIf(harness.UNDER, "valgrind ends the process itself")
     def test_one_that_crashes_is_taken_back(self):
-        with Config(self.config("one")) as config:
+        with Config(self.config("answer_v1")) as config:
             with self.serve(config, env=ENV, preexec_fn=no_core) as server:
                 workers = server.wait_workers(2)
                 config.write(self.config("crash").replace(
@@ -562,30 +562,30 @@ class Canary(Reload):
                     self.assertIn("SIGABRT", reload.stderr.read())
                 self.assertEqual(server.wait_workers(2), workers)
                 for _ in range(20):
-                    self.assertEqual(self.ask(server), b"1")
+                    self.assertEqual(self.ask(server), b"v1: x")
 
     def test_nobody_waits_for_workers_that_only_a_canary_has(self):
-        with Config(self.config("one").replace("1s", "2s")) as config:
+        with Config(self.config("answer_v1").replace("1s", "2s")) as config:
             with self.serve(config) as server:
-                config.write(self.config("two").replace(
+                config.write(self.config("answer_v2").replace(
                     "workers = 2", "workers = 6").replace("1s", "2s"))
                 server.kill(signal.SIGHUP)
                 server.wait_log("tried with 50 %")
                 answers = [self.ask(server) for _ in range(100)]
-                self.assertLessEqual(set(answers), {b"1", b"2"})
-                self.assertIn(b"1", answers)
+                self.assertLessEqual(set(answers), {b"v1: x", b"v2: x"})
+                self.assertIn(b"v1: x", answers)
                 server.wait_log("generation 2 serves")
                 server.wait_workers(6)
 
     def test_a_later_reload_takes_its_place(self):
-        with Config(self.config("one").replace("1s", "10m")) as config:
+        with Config(self.config("answer_v1").replace("1s", "10m")) as config:
             with self.serve(config) as server:
-                config.write(self.config("two").replace("1s", "10m"))
+                config.write(self.config("answer_v2").replace("1s", "10m"))
                 server.kill(signal.SIGHUP)
                 server.wait_log("tried with 50 %")
-                config.write(self.config("one").split("workers")[0])
+                config.write(self.config("answer_v1").split("workers")[0])
                 self.assertEqual(server.reload()[0], 0)
-                self.assertEqual(self.ask(server), b"1")
+                self.assertEqual(self.ask(server), b"v1: x")
                 server.wait_workers(1)
 
 
