@@ -112,6 +112,7 @@ class Server:
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.log,
             pass_fds=[writer, *popen.pop("pass_fds", ())],
             env={**os.environ, **(env or {})}, **popen)
+        self.pid = self.process.pid
         os.close(writer)
         with os.fdopen(reader) as ready:
             self.addresses = ready.read().split()
@@ -170,10 +171,6 @@ class Server:
         """Sends a signal and returns the exit status."""
         self.kill(number)
         return self.process.wait(PATIENCE)
-
-    @property
-    def pid(self):
-        return self.process.pid
 
     def workers(self, generation=None):
         """{process id: title} of the workers, maybe of one generation."""
