@@ -161,10 +161,16 @@ class Host(Server):
                              options=["-v", "-c", self.config, *options],
                              env=self.env, start_new_session=True)
         except BaseException:
+            # There is no `with` that would end it.
+            if hasattr(self, "process"):
+                kill_all(session(self.pid))
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        self.pid = self.process.pid
         self.base = None
+
+    @property
+    def pid(self):
+        return self.process.pid
 
     def __exit__(self, kind=None, *unused):
         try:
