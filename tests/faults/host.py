@@ -161,10 +161,16 @@ class Host(Server):
                              options=["-v", "-c", self.config, *options],
                              env=self.env, start_new_session=True)
         except BaseException:
+            # There is no `with` that would end it.
+            if hasattr(self, "process"):
+                kill_all(session(self.pid))
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        self.pid = self.process.pid
         self.base = None
+
+    @property
+    def pid(self):
+        return self.process.pid
 
     def __exit__(self, kind=None, *unused):
         try:
@@ -246,8 +252,12 @@ class Host(Server):
         """After a reload: what it needs once is there."""
         self.reload()
         self.settle()
-        self.base = (sum(descriptors(self.pid).values()),
-                     rss_bytes(self.pid))
+        # That of whoever asked for the reload closes a moment later.
+        counts = []
+        for _ in range(20):
+            counts.append(sum(descriptors(self.pid).values()))
+            time.sleep(0.005)
+        self.base = (min(counts), rss_bytes(self.pid))
         return self
 
     def check_house(self, answers=True):
@@ -333,6 +343,10 @@ class Load:
         """The figures since the last window."""
         self.process.send_signal(signal.SIGUSR1)
         return self.next_window()
+
+    def happens(self):
+        """Something begins to happen, or ends."""
+        self.process.send_signal(signal.SIGUSR2)
 
     def run_for(self, seconds):
         """A window of its own."""

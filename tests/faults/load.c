@@ -10,8 +10,10 @@
  * A request that meets such a close, before a byte of its answer, is sent again
  * on a new connection and counted as "again", not as failed.
  *
- * SIGUSR1 ends a window and begins the next; SIGTERM ends the run once what is
- * under way is answered. Each window is one line, key=value.
+ * SIGUSR1 ends a window and begins the next; between two SIGUSR2 something
+ * happens, and latencies of requests that meet it are kept apart; SIGTERM ends
+ * the run once what is under way is answered. Each window is one line,
+ * key=value.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -53,7 +55,7 @@ struct client {
 struct window {
 	unsigned long requests, failed, resets, refused, cut, wrong, late,
 	    again;
-	struct histogram latency_us;
+	struct histogram latency_us, during_us;
 	uint64_t max_us;
 };
 
@@ -62,7 +64,8 @@ static struct client *clients;
 static struct window window;
 static int windows, epoll_fd, signal_fd, ending;
 static long busy, said;
-static int64_t started_us, begun;
+static int64_t started_us, begun, happened_us;
+static int happens; /* since SIGUSR2; happened_us: the last one's end */
 static uint64_t seed;
 static char *pattern;
 static uint32_t source;
@@ -105,23 +108,25 @@ load_make_pattern(void)
 /* Results */
 
 static double
-window_ms(double share)
+window_ms(const struct histogram *latency_us, double share)
 {
-	return (double)histogram_quantile(&window.latency_us, share) / 1000;
+	if (latency_us->total == 0)
+		return 0;
+	return (double)histogram_quantile(latency_us, share) / 1000;
 }
 
 static void
 window_print(const char *name)
 {
-	int has = window.latency_us.total > 0;
-
 	printf("window=%s requests=%lu failed=%lu resets=%lu refused=%lu "
 	       "short=%lu wrong=%lu late=%lu again=%lu p50_ms=%.2f p99_ms=%.2f "
-	       "max_ms=%.2f\n",
+	       "max_ms=%.2f during=%lu during_p99_ms=%.2f\n",
 	    name, window.requests, window.failed, window.resets, window.refused,
 	    window.cut, window.wrong, window.late, window.again,
-	    has ? window_ms(0.5) : 0, has ? window_ms(0.99) : 0,
-	    (double)window.max_us / 1000);
+	    window_ms(&window.latency_us, 0.5),
+	    window_ms(&window.latency_us, 0.99), (double)window.max_us / 1000,
+	    (unsigned long)window.during_us.total,
+	    window_ms(&window.during_us, 0.99));
 	fflush(stdout);
 	memset(&window, 0, sizeof(window));
 }
@@ -238,7 +243,10 @@ client_finish(struct client *client)
 	uint64_t us = (uint64_t)(now_us() - client->due_us);
 
 	window.requests++;
-	histogram_add(&window.latency_us, us);
+	histogram_add(happens || client->due_us < happened_us
+			  ? &window.during_us
+			  : &window.latency_us,
+	    us);
 	if (us > window.max_us)
 		window.max_us = us;
 	busy--;
@@ -414,12 +422,15 @@ load_on_signals(void)
 	char name[16];
 
 	while (read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo != SIGUSR1) {
+		if (info.ssi_signo == SIGUSR1) {
+			snprintf(name, sizeof(name), "%d", ++windows);
+			window_print(name);
+		} else if (info.ssi_signo == SIGUSR2) {
+			happens = !happens;
+			happened_us = now_us();
+		} else {
 			ending = 1;
-			continue;
 		}
-		snprintf(name, sizeof(name), "%d", ++windows);
-		window_print(name);
 	}
 }
 
@@ -459,6 +470,7 @@ load_set_up(void)
 		clients[i].fd = -1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
