@@ -168,10 +168,6 @@ class Host(Server):
             raise
         self.base = None
 
-    @property
-    def pid(self):
-        return self.process.pid
-
     def __exit__(self, kind=None, *unused):
         try:
             # So that none is left to a failed test.
