@@ -13,6 +13,7 @@
 
 #include <event2/event.h>
 
+#include "endpoint.h"
 #include "generation.h"
 #include "log.h"
 #include "stats.h"
@@ -160,23 +161,35 @@ generation_has_others(const struct generation *generation, int handler)
 }
 
 static void
+generation_say_paused(const struct generation *generation,
+    const struct endpoint *endpoint, int handler)
+{
+	const struct addr *bound = &endpoint->socks[0].bound;
+	char text[ADDR_TEXT_SIZE];
+
+	log_write(BEVHOST_LOG_ERROR, NULL,
+	    "listener %s is paused: its plugin %s took %d workers down within "
+	    "a minute of each other; the others serve on, a reload tries it "
+	    "again",
+	    addr_text(&bound->u.sa, bound->len, text, sizeof(text)),
+	    generation->settings.handlers[handler].plugin,
+	    generation->crashes[handler].count);
+}
+
+static void
 generation_quarantine(struct generation *generation, int handler)
 {
-	struct settings_handler *h = &generation->settings.handlers[handler];
 	int i;
 
-	h->paused = 1;
+	generation->settings.handlers[handler].paused = 1;
 	for (i = 0; i < generation->slot_count; i++)
 		if (slot_is_alive(&generation->slots[i]))
 			slot_send(
 			    &generation->slots[i], IPC_PAUSE, handler, 0, -1);
-	for (i = 0; i < h->address_count; i++)
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "listener %s is paused: its plugin %s took %d workers down "
-		    "within a minute of each other; the others serve on, a "
-		    "reload tries it again",
-		    h->addresses[i].text, h->plugin,
-		    generation->crashes[handler].count);
+	for (i = 0; i < generation->binding_count; i++)
+		if (generation->bindings[i].handler == handler)
+			generation_say_paused(generation,
+			    generation->bindings[i].endpoint, handler);
 }
 
 /* Returns whether the handler was taken out for it. */
