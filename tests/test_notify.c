@@ -17,14 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "heard.h"
 #include "tap.h"
 
-static char dir[64];	 /* a fresh folder for each test */
-static char path[80];	 /* of the manager's socket */
-static char got[4096];	 /* the datagram that came last */
-static char heard[2048]; /* what was logged while listened to */
-static int manager;	 /* its socket */
-static int saved_stderr, memory;
+static char dir[64];   /* a fresh folder for each test */
+static char path[80];  /* of the manager's socket */
+static char got[4096]; /* the datagram that came last */
+static int manager;    /* its socket */
 
 static void
 manager_bind(const char *text)
@@ -62,29 +61,6 @@ teardown(void)
 	close(manager);
 	unlink(path);
 	ck_assert_int_eq(rmdir(dir), 0);
-}
-
-static void
-listen_to_stderr(void)
-{
-	saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	memory = memfd_create("stderr", MFD_CLOEXEC);
-	ck_assert_int_ge(saved_stderr, 0);
-	ck_assert_int_ge(memory, 0);
-	dup2(memory, STDERR_FILENO);
-}
-
-static void
-restore_stderr(void)
-{
-	ssize_t len;
-
-	dup2(saved_stderr, STDERR_FILENO);
-	close(saved_stderr);
-	len = pread(memory, heard, sizeof(heard) - 1, 0);
-	close(memory);
-	ck_assert_int_ge(len, 0);
-	heard[len] = '\0';
 }
 
 static void

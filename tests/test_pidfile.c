@@ -17,6 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "heard.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -24,8 +25,6 @@
 #define RACES	     25
 
 static char folder[64], path[96], other[96];
-static char heard[1024]; /* what was logged while listened to */
-static int saved_stderr, memory;
 
 static void
 setup(void)
@@ -43,29 +42,6 @@ teardown(void)
 	rmdir(path);
 	unlink(other);
 	ck_assert_int_eq(rmdir(folder), 0);
-}
-
-static void
-listen_to_stderr(void)
-{
-	saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	memory = memfd_create("stderr", MFD_CLOEXEC);
-	ck_assert_int_ge(saved_stderr, 0);
-	ck_assert_int_ge(memory, 0);
-	dup2(memory, STDERR_FILENO);
-}
-
-static void
-restore_stderr(void)
-{
-	ssize_t len;
-
-	dup2(saved_stderr, STDERR_FILENO);
-	close(saved_stderr);
-	len = pread(memory, heard, sizeof(heard) - 1, 0);
-	close(memory);
-	ck_assert_int_ge(len, 0);
-	heard[len] = '\0';
 }
 
 static int

@@ -19,15 +19,14 @@
 #include <unistd.h>
 
 #include "inherit.h"
+#include "heard.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOBODY	     65534
 #define CLIENTS	     64
 
-static char dir[64];	 /* a fresh folder for each test */
-static char heard[2048]; /* what was logged while listened to */
-static int saved_stderr, memory;
+static char dir[64]; /* a fresh folder for each test */
 
 static void
 setup(void)
@@ -40,29 +39,6 @@ static void
 teardown(void)
 {
 	ck_assert_int_eq(rmdir(dir), 0);
-}
-
-static void
-listen_to_stderr(void)
-{
-	saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	memory = memfd_create("stderr", MFD_CLOEXEC);
-	ck_assert_int_ge(saved_stderr, 0);
-	ck_assert_int_ge(memory, 0);
-	dup2(memory, STDERR_FILENO);
-}
-
-static void
-restore_stderr(void)
-{
-	ssize_t len;
-
-	dup2(saved_stderr, STDERR_FILENO);
-	close(saved_stderr);
-	len = pread(memory, heard, sizeof(heard) - 1, 0);
-	close(memory);
-	ck_assert_int_ge(len, 0);
-	heard[len] = '\0';
 }
 
 static int
