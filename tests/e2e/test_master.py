@@ -128,15 +128,16 @@ class Processes(unittest.TestCase):
 
     @unittest.skipIf(harness.UNDER, "valgrind has some of its own")
     def test_no_descriptor_is_left_after_100_reloads(self):
-        with Server("greeting", options=("-w", "2"), master=True) as server:
+        with Server("greeting", options=("-w", "2", "-v"),
+                    master=True) as server:
             self.assertEqual(server.reload()[0], 0)
-            wait_for(lambda: len(server.workers()) == 2, "two workers")
+            server.wait_log("generation 1 has ended")
             master = sorted(descriptors(server.pid).values())
             workers = sorted(sorted(descriptors(pid).values())
                              for pid in server.workers())
             for _ in range(100):
                 self.assertEqual(server.reload()[0], 0)
-            wait_for(lambda: len(server.workers()) == 2, "two workers")
+            server.wait_log("generation 101 has ended")
             wait_for(lambda: sorted(descriptors(server.pid).values()) ==
                      master, "the descriptors that there were before")
             self.assertEqual(sorted(sorted(descriptors(pid).values())

@@ -509,8 +509,8 @@ class Upgrade(Reload):
                 server.kill(signal.SIGUSR2)
                 server.wait_log(f"reload: generation {generation} serves")
                 server.wait_workers(1)
-            self.assertLessEqual(len(os.listdir(f"/proc/{server.pid}/fd")),
-                                 count)
+            wait_for(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) <=
+                     count, "no more descriptors than before")
 
 
 class Canary(Reload):
