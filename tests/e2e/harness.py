@@ -58,6 +58,12 @@ def run(*arguments, **options):
     return done.returncode, done.stdout, done.stderr
 
 
+def need_config():
+    """Skips a test that writes a configuration file."""
+    if "built without" in run("-T", "-c", "/dev/null")[2]:
+        raise unittest.SkipTest("built without libConfuse")
+
+
 def children(pid):
     """{process id: title} of the living children of a process."""
     found = {}

@@ -11,13 +11,9 @@ import harness
 from harness import Server, plugin, receive_all, run
 
 
-HAVE_FILES = "built without" not in run("-T", "-c", "/dev/null")[2]
-
-
 class InFolder(unittest.TestCase):
     def setUp(self):
-        if not HAVE_FILES:
-            self.skipTest("built without libConfuse")
+        harness.need_config()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = folder.name

@@ -51,6 +51,7 @@ class Config:
     """A configuration file in a folder of its own."""
 
     def __init__(self, text):
+        harness.need_config()
         self.folder = tempfile.TemporaryDirectory()
         self.path = os.path.join(self.folder.name, "bevhost.conf")
         self.write(text)

@@ -87,6 +87,7 @@ class Manager:
         return os.path.join(self.folder.name, name)
 
     def write(self, name, text):
+        harness.need_config()
         with open(self.path(name), "w", encoding="ascii") as file:
             file.write(text)
         return self.path(name)
