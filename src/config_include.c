@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #define CONFIG_SIZE_MAX	 (4 << 20)
 #define CONFIG_DEPTH_MAX 16
+#define CONFIG_WAIT_MS	 5000 /* for a pipe */
 
 static int
 config_source_fail(const char *path, const char *where, const char *why)
@@ -31,7 +33,21 @@ config_source_fail(const char *path, const char *where, const char *why)
 	return -1;
 }
 
-/* Of any kind of file, since a pipe will do. */
+/* A pipe that somebody writes to will do, but nobody waits for it for long: a
+   reload is read by the process that looks after all others. */
+static int
+config_source_wait(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int count = poll(&poll_fd, 1, CONFIG_WAIT_MS);
+
+	if (count > 0)
+		return 0;
+	if (count == 0)
+		errno = ETIMEDOUT;
+	return count < 0 && errno == EINTR ? 0 : -1;
+}
+
 static int
 config_source_read_fd(struct config_source *source, int fd)
 {
@@ -51,6 +67,8 @@ config_source_read_fd(struct config_source *source, int fd)
 		    fd, source->bytes + source->len, size - source->len - 1);
 		if (len < 0 && errno == EINTR)
 			continue;
+		if (len < 0 && errno == EAGAIN && config_source_wait(fd) == 0)
+			continue;
 		if (len < 0)
 			return -1;
 		if (len == 0)
@@ -67,7 +85,8 @@ config_source_read_fd(struct config_source *source, int fd)
 static int
 config_source_open(struct config_source *source, const char *where)
 {
-	int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd =
+	    open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int status, saved_errno;
 	struct stat st;
 
@@ -82,6 +101,11 @@ config_source_open(struct config_source *source, const char *where)
 	status = config_source_read_fd(source, fd);
 	saved_errno = errno;
 	close(fd);
+	/* A pipe without a writer is no empty configuration. */
+	if (status == 0 && S_ISFIFO(st.st_mode) && source->len == 0) {
+		status = -1;
+		saved_errno = ENODATA;
+	}
 	if (status == 0)
 		return 0;
 	config_source_fail(source->path, where,

@@ -372,6 +372,17 @@ class Refused(Reload):
                         % other.getsockname()[1],
                         r"cannot listen on .*Address already in use", 69)
 
+    def test_a_pipe_that_nobody_writes_to(self):
+        with Config(self.GOOD) as config:
+            with self.serve(config) as server:
+                os.unlink(config.path)
+                os.mkfifo(config.path)
+                with Clients(server):
+                    status, _, stderr = server.reload()
+                    self.assertEqual(status, 66)
+                    self.assertIn("bevhost.conf: No data", stderr)
+                self.assertEqual(server.stop(), 0)
+
     def test_given_twice(self):
         self.refuse('listen "unix:HERE/s" { handler = "greeting" }\n' * 2,
                     r"bevhost\.conf:2: .*twice", 69)
