@@ -16,8 +16,12 @@ logfile_open(const char *path)
 
 	if (path == NULL)
 		return 0;
-	fd = open(
-	    path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+	/* A pipe that nobody reads is refused instead of waited for. */
+	fd = open(path,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+	    0640);
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, O_APPEND);
 	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "log-file '%s': %m", path);
 		if (fd >= 0)
