@@ -346,6 +346,7 @@ class Refused(Reload):
 
     @unittest.skipIf(harness.UNDER, "valgrind ends the process itself")
     def test_crash_while_it_starts(self):
+        harness.need_config()
         for callback in "config", "ready", "start", "self_test":
             with self.subTest(callback):
                 self.refuse(
