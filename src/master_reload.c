@@ -231,6 +231,13 @@ master_on_request(void *arg, struct control_request *request)
 		    master->stopping ? "the host stops" : "too many reloads");
 		return;
 	}
+	/* Whoever waits is forgotten when this process becomes another program.
+	 */
+	if (upgrade_is_busy(master->upgrade)) {
+		control_answer(request, EX_UNAVAILABLE,
+		    "an upgrade is under way: ask again when it is over");
+		return;
+	}
 	master->asked.list[master->asked.count++] = request;
 	master_reload(master);
 }

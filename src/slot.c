@@ -249,6 +249,7 @@ slot_adopt(struct slot *slot)
 {
 	if (slot->share >= 0 && stats_keep(slot->host->stats, slot->share) < 0)
 		return -1;
+	slot->started_ms = stats_now_ms();
 	return slot->ipc < 0 ? 0 : slot_listen(slot);
 }
 

@@ -62,6 +62,28 @@ watch_kill(struct slot *slot, int64_t ms, int64_t limit)
 	}
 }
 
+/* A replacement that hangs while it starts is none: its end brings another. */
+static void
+watch_start_of(const struct generation *generation, struct slot *slot)
+{
+	int64_t limit = generation->settings.start_timeout;
+	int64_t ms = stats_now_ms() - slot->started_ms;
+
+	if (generation->state != GENERATION_SERVING ||
+	    slot->state != SLOT_STARTING || ms < limit)
+		return;
+	if (!slot->stall_killed) {
+		log_write(BEVHOST_LOG_ERROR, slot->name,
+		    "process %d was not ready within start-timeout (%g s): "
+		    "ending it",
+		    (int)slot->pid, (double)limit / 1000);
+		slot->stall_killed = 1;
+		slot_kill(slot, SIGABRT);
+	} else if (ms > limit + WATCH_ABORT_MS) {
+		slot_kill(slot, SIGKILL);
+	}
+}
+
 static void
 watch_slot(const struct generation *generation, struct slot *slot)
 {
@@ -77,6 +99,7 @@ watch_slot(const struct generation *generation, struct slot *slot)
 		watch_warn(slot, ms);
 	if (settings->stall_kill > 0 && ms >= settings->stall_kill)
 		watch_kill(slot, ms, settings->stall_kill);
+	watch_start_of(generation, slot);
 }
 
 /* Does every worker that serves come round within this time? */

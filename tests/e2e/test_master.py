@@ -321,6 +321,24 @@ class Stalls(unittest.TestCase):
             server.connect().close()
 
     @unittest.skipIf(harness.UNDER, "valgrind is too slow to say")
+    def test_a_replacement_that_hangs_while_it_starts_is_replaced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            flag = os.path.join(folder, "flag")
+            with Server(plugin("crash"), "in=ready", "how=wait",
+                        options=("--start-timeout=500ms",), master=True,
+                        env={**ENV, "CRASH_WAIT": flag},
+                        preexec_fn=no_core) as server:
+                pid, = server.wait_workers(1)
+                with open(flag, "w"):
+                    pass
+                os.kill(pid, signal.SIGKILL)
+                server.wait_log("was not ready within start-timeout (0.5 s)")
+                server.wait_log("callback ready")
+                os.unlink(flag)
+                server.wait_log("the 2. in a row")
+                server.connect().close()
+
+    @unittest.skipIf(harness.UNDER, "valgrind is too slow to say")
     def test_one_that_was_stopped_is_replaced_too(self):
         with Server("greeting", options=("--stall-kill=500ms",),
                     master=True) as server:

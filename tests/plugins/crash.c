@@ -81,6 +81,14 @@ crash_loop(const struct crash *self)
 	fprintf(stderr, "looped\n");
 }
 
+/* As long as there is the file that CRASH_WAIT names. */
+static void
+crash_wait(void)
+{
+	while (access(getenv("CRASH_WAIT"), F_OK) == 0)
+		usleep(10000);
+}
+
 /* Its name is looked for in the backtrace: never part of its caller. */
 static __attribute__((noinline)) void
 crash_now(const struct crash *self, const char *how)
@@ -107,6 +115,8 @@ crash_now(const struct crash *self, const char *how)
 		crash_zero = crash_deep(100000);
 	else if (strcmp(how, "loop") == 0)
 		crash_loop(self);
+	else if (strcmp(how, "wait") == 0)
+		crash_wait();
 	__asm__ volatile("" ::: "memory");
 }
 
