@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of a generation, from its first process to the end of its last. */
-#include "generation.h"
+#include "generation_own.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ generation_start_slot(struct slot *slot)
 	order.test = generation->test;
 	memcpy(
 	    order.worker_group, slot->worker_group, sizeof(order.worker_group));
-	generation_set_privileges(&order, generation->host->privileges);
+	generation_set_privileges(&order, generation->privileges);
 	for (i = 0; i < generation->binding_count; i++) {
 		int handler = generation->bindings[i].handler;
 

@@ -32,7 +32,8 @@ enum generation_state {
 struct generation_host {
 	struct slot_host slots; /* on_* are the generations' */
 	struct endpoints *endpoints;
-	const struct privileges *privileges; /* to drop to, or NULL */
+	/* That workers of a new generation drop to, or NULL: it has a copy. */
+	const struct privileges *privileges;
 	void (*on_ready)(struct generation *generation);  /* each worker is */
 	void (*on_failed)(struct generation *generation); /* STARTING, CANARY */
 	/* Nothing of it is left: generation_free() is due, but not inside. */
@@ -57,6 +58,7 @@ struct generation {
 	enum generation_state state;
 	int test;   /* it says whether it could serve, and ends */
 	int orphan; /* its settings are not known */
+	struct privileges *privileges; /* that its workers drop to, or NULL */
 	struct settings settings;
 	struct generation_binding *bindings;
 	int binding_count;
@@ -121,15 +123,5 @@ int generation_adopt_binding(struct generation *generation,
     struct endpoint *endpoint, int handler) BEVHOST_MUST_CHECK;
 int generation_adopt_slot(
     struct generation *generation, const struct slot *slot) BEVHOST_MUST_CHECK;
-
-/* Between the files of generations. */
-int generation_start_others(const struct slot *first) BEVHOST_MUST_CHECK;
-void generation_release(struct generation *generation);
-int generation_start_slot(struct slot *slot) BEVHOST_MUST_CHECK;
-void generation_set_timer(struct generation *generation, int64_t ms);
-void generation_fail(struct generation *generation, int exit_status);
-void generation_on_ready(struct slot *slot);
-void generation_on_say(struct slot *slot, const char *text);
-void generation_on_end(struct slot *slot, int status);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "generation.h"
+#include "generation_own.h"
 
 #include "endpoint.h"
 
@@ -29,7 +29,8 @@ generation_adopt(struct generation_host *host, int number,
 	    calloc((size_t)bindings + 1, sizeof(*generation->bindings));
 	generation->slots = calloc((size_t)slots, sizeof(*generation->slots));
 	if (generation->crashes != NULL && generation->bindings != NULL &&
-	    generation->slots != NULL)
+	    generation->slots != NULL &&
+	    generation_take_privileges(generation) == 0)
 		return generation;
 	generation_free(generation);
 	return NULL;

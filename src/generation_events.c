@@ -14,7 +14,7 @@
 #include <event2/event.h>
 
 #include "endpoint.h"
-#include "generation.h"
+#include "generation_own.h"
 #include "log.h"
 #include "stats.h"
 

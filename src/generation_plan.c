@@ -4,7 +4,7 @@
  * groups to slots, sockets to slots. All of it is done before a process is
  * started, so that what cannot work has touched nothing.
  */
-#include "generation.h"
+#include "generation_own.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -17,6 +17,7 @@
 
 #include "endpoint.h"
 #include "log.h"
+#include "privileges.h"
 
 #define GENERATION_ADDRESSES 16 /* of one name */
 
@@ -143,6 +144,20 @@ generation_count_addresses(const struct settings *settings)
 	return count;
 }
 
+int
+generation_take_privileges(struct generation *generation)
+{
+	const struct privileges *from = generation->host->privileges;
+
+	if (from == NULL)
+		return 0;
+	generation->privileges = malloc(sizeof(*from));
+	if (generation->privileges == NULL)
+		return -1;
+	*generation->privileges = *from;
+	return 0;
+}
+
 struct generation *
 generation_new(
     struct generation_host *host, int number, struct settings *settings)
@@ -162,7 +177,8 @@ generation_new(
 	generation->crashes = calloc(handlers, sizeof(*generation->crashes));
 	generation->bindings = calloc(bindings, sizeof(*generation->bindings));
 	if (generation->crashes != NULL && generation->bindings != NULL &&
-	    generation_plan_slots(generation) == 0)
+	    generation_plan_slots(generation) == 0 &&
+	    generation_take_privileges(generation) == 0)
 		return generation;
 	generation_free(generation);
 	errno = ENOMEM;
@@ -195,6 +211,7 @@ generation_free(struct generation *generation)
 	free(generation->slots);
 	free(generation->bindings);
 	free(generation->crashes);
+	free(generation->privileges);
 	settings_clear(&generation->settings);
 	free(generation);
 }

@@ -17,6 +17,7 @@
 #include "announce.h"
 #include "canary.h"
 #include "endpoint.h"
+#include "generation_own.h"
 #include "log.h"
 
 static struct endpoints generations_endpoints;

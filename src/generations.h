@@ -33,8 +33,8 @@ struct generations *generations_new(struct event_base *base,
 /* No process may be left. NULL is nothing. */
 void generations_free(struct generations *generations);
 
-/* What workers that are started from now on become; NULL: what this process
-   is. It must live as long. */
+/* What the workers of generations that are started from now on become, whenever
+   they start; NULL: what this process is. It must live until the next call. */
 void generations_set_privileges(
     struct generations *generations, const struct privileges *privileges);
 

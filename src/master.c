@@ -275,7 +275,7 @@ master_claim(struct master *master)
 	}
 	if (status == 0)
 		status = master_find_privileges(master, settings);
-	if (status == 0 && master_has_privileges())
+	if (status == 0 && (settings->user != NULL || settings->group != NULL))
 		status = -privileges_keep_master();
 	if (status == 0)
 		/* Without it, SIGHUP reloads; it has said why. */

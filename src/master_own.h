@@ -48,7 +48,6 @@ void master_on_started(struct master *master);
 /* What workers become, by the settings. 0 or an exit status. */
 int master_find_privileges(
     struct master *master, const struct settings *settings) BEVHOST_MUST_CHECK;
-int master_has_privileges(void);
 
 /* path, or NULL: standard error is as it was. */
 void master_reopen_log(struct master *master, const char *path);

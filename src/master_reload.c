@@ -18,9 +18,6 @@
 
 #define MASTER_WHY_SIZE 1024
 
-static struct privileges master_privileges; /* of workers, if any */
-static int master_drops;
-
 /* Answers */
 
 static void
@@ -50,26 +47,17 @@ master_tell_status(const struct master *master)
 int
 master_find_privileges(struct master *master, const struct settings *settings)
 {
-	struct privileges found;
+	static struct privileges found;
+	int drops = settings->user != NULL || settings->group != NULL;
 	int status = 0;
 
-	master_drops = settings->user != NULL || settings->group != NULL;
-	if (master_drops)
+	if (drops)
 		status =
 		    privileges_find(&found, settings->user, settings->group);
 	if (status < 0)
 		return -status;
-	if (master_drops)
-		master_privileges = found;
-	generations_set_privileges(
-	    master->generations, master_drops ? &master_privileges : NULL);
+	generations_set_privileges(master->generations, drops ? &found : NULL);
 	return 0;
-}
-
-int
-master_has_privileges(void)
-{
-	return master_drops;
 }
 
 static int

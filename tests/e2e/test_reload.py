@@ -13,7 +13,7 @@ import unittest
 import harness
 from harness import (BEVHOST, Server, plugin, receive_all,
                      receive_exactly, run, wait_for)
-from test_master import ENV, Config, greet, no_core
+from test_master import ENV, Config, greet, no_core, status_of
 
 
 class Clients:
@@ -387,6 +387,22 @@ class Refused(Reload):
     def test_given_twice(self):
         self.refuse('listen "unix:HERE/s" { handler = "greeting" }\n' * 2,
                     r"bevhost\.conf:2: .*twice", 69)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become others")
+    def test_another_user_of_a_refused_reload_is_nobody(self):
+        nobody = 'user = "nobody"\n' + self.GOOD
+        with Config(nobody) as config:
+            with self.serve(config) as server:
+                # Without a user, and with a plugin that is not there.
+                config.write(self.handler("no-such-plugin"))
+                self.assertEqual(server.reload()[0], 78)
+                pid, = server.wait_workers(1)
+                os.kill(pid, signal.SIGKILL)
+                server.wait_log("starting another")
+                pid, = server.wait_workers(1)
+                self.assertEqual(greet(server), b"Hello World!")
+                self.assertEqual(status_of(pid)["NoNewPrivs"], "1")
+                self.assertNotEqual(status_of(pid)["Uid"].split()[0], "0")
 
     def test_unknown_user(self):
         self.refuse('user = "no-such-user"\n' + self.GOOD,

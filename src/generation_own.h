@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the files of a generation. */
+#ifndef GENERATION_OWN_H
+#define GENERATION_OWN_H
+
+#include "generation.h"
+
+int generation_start_others(const struct slot *first) BEVHOST_MUST_CHECK;
+void generation_release(struct generation *generation);
+/* 0, or -1: no memory. */
+int
+generation_take_privileges(struct generation *generation) BEVHOST_MUST_CHECK;
+int generation_start_slot(struct slot *slot) BEVHOST_MUST_CHECK;
+void generation_set_timer(struct generation *generation, int64_t ms);
+void generation_fail(struct generation *generation, int exit_status);
+void generation_on_ready(struct slot *slot);
+void generation_on_say(struct slot *slot, const char *text);
+void generation_on_end(struct slot *slot, int status);
+
+#endif
