@@ -240,13 +240,19 @@ generation_end_slots(struct generation *generation, enum ipc_type how,
 }
 
 void
+generation_expect_end(struct generation *generation, int64_t ms)
+{
+	generation_set_timer(generation, ms + GENERATION_KILL_MS);
+}
+
+void
 generation_retire(
     struct generation *generation, const struct generation *successor)
 {
 	int64_t ms = successor->settings.reload_drain_timeout;
 
 	generation->state = GENERATION_DRAINING;
-	generation_set_timer(generation, ms + GENERATION_KILL_MS);
+	generation_expect_end(generation, ms);
 	generation_end_slots(generation, IPC_RETIRE, ms, 0, successor);
 	generation_release(generation);
 }
@@ -257,8 +263,7 @@ generation_drain(struct generation *generation)
 	const struct settings *settings = &generation->settings;
 
 	generation->state = GENERATION_ENDING;
-	generation_set_timer(
-	    generation, settings->drain_timeout + GENERATION_KILL_MS);
+	generation_expect_end(generation, settings->drain_timeout);
 	generation_end_slots(generation, IPC_DRAIN, settings->drain_timeout,
 	    settings->drain_spread, NULL);
 	generation_release(generation);
@@ -267,7 +272,8 @@ generation_drain(struct generation *generation)
 void
 generation_hurry(struct generation *generation)
 {
-	generation_set_timer(generation, 1000 + GENERATION_KILL_MS);
+	generation->state = GENERATION_ENDING; /* hurried once */
+	generation_expect_end(generation, 1000);
 	generation_end_slots(generation, IPC_DRAIN, 1000, 0, NULL);
 }
 
@@ -275,7 +281,7 @@ void
 generation_stop(struct generation *generation)
 {
 	generation->state = GENERATION_ENDING;
-	generation_set_timer(generation, GENERATION_KILL_MS);
+	generation_expect_end(generation, 0);
 	generation_end_slots(generation, IPC_STOP, 0, 0, NULL);
 	generation_release(generation);
 }

@@ -96,6 +96,9 @@ void generation_serve(struct generation *generation);
 void generation_retire(
     struct generation *generation, const struct generation *successor);
 
+/* It was asked to end within ms: what has not by then is killed. */
+void generation_expect_end(struct generation *generation, int64_t ms);
+
 /* The host stops: what is open ends within its drain-timeout. */
 void generation_drain(struct generation *generation);
 

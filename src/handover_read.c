@@ -130,6 +130,10 @@ handover_add_generation(
 	generation->state = serves ? GENERATION_SERVING : GENERATION_DRAINING;
 	if (serves)
 		generations->serving = generation;
+	else
+		/* Its workers know when; this is for one that does not. */
+		generation_expect_end(
+		    generation, generation->settings.reload_drain_timeout);
 	reader->generation = generation;
 	return 0;
 }

@@ -497,6 +497,19 @@ class Upgrade(Reload):
                 self.assertEqual(server.stop(), 0)
             self.assertEqual(os.listdir(folder), [])
 
+    def test_an_old_worker_that_hangs_is_killed_by_the_new_program_too(self):
+        with self.serve(options=("--reload-drain-timeout=500ms",)) as server:
+            old, = server.wait_workers(1)
+            with server.connect() as connection:
+                connection.sendall(b"x")
+                receive_exactly(connection, 12)
+                os.kill(old, signal.SIGSTOP)
+                self.assertEqual(server.reload()[0], 0)
+                server.kill(signal.SIGUSR2)
+                server.wait_log("generation 3 serves")
+                server.wait_log(f"process {old} has not ended: killing it")
+            self.assertEqual(greet(server), b"Hello World!")
+
     def refuse(self, **what):
         with self.serve() as server:
             workers = server.wait_workers(1)
