@@ -74,10 +74,8 @@ generation_fail(struct generation *generation, int exit_status)
 /* Endings */
 
 static void
-generation_say_end(
-    const struct slot *slot, pid_t pid, int status, char *buf, size_t size)
+generation_say_end(pid_t pid, int status, char *buf, size_t size)
 {
-	(void)slot;
 	if (WIFSIGNALED(status))
 		snprintf(buf, size, "process %d was killed by SIG%s%s",
 		    (int)pid, sigabbrev_np(WTERMSIG(status)),
@@ -275,7 +273,7 @@ generation_on_end(struct slot *slot, int status)
 	struct generation *generation = slot->generation;
 	char what[96];
 
-	generation_say_end(slot, slot->ended_pid, status, what, sizeof(what));
+	generation_say_end(slot->ended_pid, status, what, sizeof(what));
 	switch (generation->state) {
 	case GENERATION_STARTING:
 		if (generation->test && status == 0) {

@@ -6,9 +6,11 @@
  */
 #include "handover.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -31,6 +33,16 @@ handover_keep(struct handover *handover, int fd, int own)
 	return 0;
 }
 
+/* A text that is more than one would be read as something else. */
+static int
+handover_is_one_line(const char *text)
+{
+	if (text == NULL || strchr(text, '\n') == NULL)
+		return 1;
+	errno = EINVAL;
+	return 0;
+}
+
 static int
 handover_write_endpoint(
     struct handover *handover, FILE *file, const struct endpoint *endpoint)
@@ -38,6 +50,8 @@ handover_write_endpoint(
 	const struct sock *first = &endpoint->socks[0];
 	int i;
 
+	if (!handover_is_one_line(endpoint->text))
+		return -1;
 	fprintf(file, "endpoint %d %d %d %d %d %ju %ju %d",
 	    endpoint->occurrence, endpoint->part, endpoint->shared,
 	    endpoint->listening, first->unlink, (uintmax_t)first->device,
@@ -136,7 +150,9 @@ handover_write_all(struct handover *handover, FILE *file)
 		fprintf(file, "control %d\n", own->control);
 	if (own->log_file != NULL)
 		fprintf(file, "log %s\n", own->log_file);
-	if (handover_keep(handover, stats, 0) < 0 ||
+	if (!handover_is_one_line(own->pidfile_path) ||
+	    !handover_is_one_line(own->log_file) ||
+	    handover_keep(handover, stats, 0) < 0 ||
 	    handover_keep(handover, own->pidfile, 0) < 0 ||
 	    handover_keep(handover, own->control, 0) < 0)
 		return -1;

@@ -339,7 +339,8 @@ handover_read(struct handover *handover, int fd)
 		copy = dup(fd);
 	file = copy >= 0 ? fdopen(copy, "r") : NULL;
 	if (file == NULL) {
-		log_write(BEVHOST_LOG_ERROR, NULL, "handover: %m");
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "handover by the program before this one: %m");
 		if (copy >= 0)
 			close(copy);
 		return -1;

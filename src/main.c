@@ -3,7 +3,6 @@
  * The program: what the command line asks for, in order, and the exit status.
  * Nothing is served before everything that can fail has been tried.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,8 @@
 #include "dump.h"
 #include "handover.h"
 #include "inherit.h"
-#include "managed.h"
 #include "log.h"
+#include "managed.h"
 #include "master.h"
 #include "options.h"
 #include "plugin.h"

@@ -124,8 +124,8 @@ master_upgrade(struct master *master)
 		why = "it serves for the command of --run";
 	else if (master->stopping || !master->started)
 		why = "it does not serve";
-	else if (generations_is_busy(master->generations) ||
-		 upgrade_is_busy(master->upgrade))
+	else if (generations_is_busy(master->generations) || master->again ||
+		 master->asked.count > 0 || upgrade_is_busy(master->upgrade))
 		why = "a reload is under way: try again after it";
 	if (why != NULL) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "upgrade refused: %s", why);

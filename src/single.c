@@ -134,9 +134,10 @@ single_hear_reopen(struct single *single)
 {
 	single->reopen = evsignal_new(
 	    serve_base(single->serve), SIGUSR1, single_on_reopen, single);
-	return single->reopen != NULL && event_add(single->reopen, NULL) == 0
-		   ? 0
-		   : EX_OSERR;
+	if (single->reopen != NULL && event_add(single->reopen, NULL) == 0)
+		return 0;
+	log_write(BEVHOST_LOG_ERROR, NULL, "cannot hear SIGUSR1: %m");
+	return EX_OSERR;
 }
 
 static int
@@ -144,8 +145,7 @@ single_serve(struct single *single, const struct options *options,
     const struct rlimit *files)
 {
 	const char *plugin;
-	int status;
-	status = serve_load(&single->serve, &options->settings, NULL);
+	int status = serve_load(&single->serve, &options->settings, NULL);
 	if (status == 0)
 		status = single_listen(single, &options->settings);
 	if (status == 0)
