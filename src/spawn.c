@@ -18,6 +18,18 @@
 
 #define SPAWN_FIRST_FD 3
 
+/* The kernel says so behind the path when another file has taken its place. */
+static void
+spawn_forget_deletion(char *path)
+{
+	static const char deleted[] = " (deleted)";
+	size_t len = strlen(path), more = sizeof(deleted) - 1;
+
+	if (len > more && strcmp(path + len - more, deleted) == 0 &&
+	    access(path, F_OK) < 0)
+		path[len - more] = '\0';
+}
+
 int
 spawn_init(struct spawn *spawn)
 {
@@ -29,7 +41,9 @@ spawn_init(struct spawn *spawn)
 	if (len < 0)
 		return -1;
 	spawn->path[len] = '\0';
-	spawn->fd = open(spawn->path, O_PATH | O_CLOEXEC);
+	spawn_forget_deletion(spawn->path);
+	/* Whatever is at the path by now. */
+	spawn->fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	if (spawn->fd < 0 || fstat(spawn->fd, &st) < 0)
 		return -1;
 	spawn->device = st.st_dev;
