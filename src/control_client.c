@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -107,6 +108,26 @@ control_find(struct control_masters *masters, pid_t pid)
 			control_look(masters, dir);
 }
 
+/* Root may ask the masters of others, which are where those look. */
+static void
+control_find_of_others(struct control_masters *masters, pid_t pid)
+{
+	char buf[PATH_MAX], process[32];
+	const char *dir;
+	struct stat st;
+	int i;
+
+	snprintf(process, sizeof(process), "/proc/%d", (int)pid);
+	if (geteuid() != 0 || pid == 0 || masters->count > 0 ||
+	    stat(process, &st) < 0 || st.st_uid == 0)
+		return;
+	for (i = 0;
+	     (dir = control_dir_of(st.st_uid, i, buf, sizeof(buf))) != NULL;
+	     i++)
+		if (control_check_dir_of(dir, st.st_uid) == 0)
+			control_try(masters, dir, pid);
+}
+
 /* Where a master was looked for, as 'A', 'B'. */
 static void
 control_list_dirs(char *list, size_t size)
@@ -181,6 +202,16 @@ control_wait(int fd, struct ipc_message *message)
 	return status;
 }
 
+/* It may be another user's, and this one's terminal. */
+static void
+control_print(const char *text)
+{
+	char line[2 * IPC_TEXT_SIZE];
+
+	log_escape(line, sizeof(line), text, strlen(text), 0);
+	puts(line);
+}
+
 static int
 control_ask(int fd, pid_t pid)
 {
@@ -195,7 +226,7 @@ control_ask(int fd, pid_t pid)
 	if (status > 0 && message.type == IPC_ANSWER &&
 	    message.numbers[0] >= 0 && message.numbers[0] <= 255) {
 		if (message.numbers[0] == 0)
-			puts(message.text);
+			control_print(message.text);
 		else
 			log_write(BEVHOST_LOG_ERROR, NULL, "%s", message.text);
 		return (int)message.numbers[0];
@@ -215,6 +246,7 @@ control_client_reload(pid_t pid)
 
 	signal(SIGPIPE, SIG_IGN);
 	control_find(&masters, pid);
+	control_find_of_others(&masters, pid);
 	if (masters.count == 0)
 		status = control_say_none(&masters, pid);
 	else if (masters.count > 1)

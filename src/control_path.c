@@ -59,6 +59,17 @@ control_dir(int n, char *buf, size_t size)
 	return NULL;
 }
 
+const char *
+control_dir_of(uid_t uid, int n, char *buf, size_t size)
+{
+	/* His XDG_RUNTIME_DIR is not known; this is what it usually is. */
+	if (n == 0)
+		snprintf(buf, size, "/run/user/%d/bevhost", (int)uid);
+	else if (n == 1)
+		snprintf(buf, size, "/tmp/bevhost-%d", (int)uid);
+	return n < 2 ? buf : NULL;
+}
+
 int
 control_path(const char *dir, pid_t pid, struct sockaddr_un *addr)
 {
@@ -127,6 +138,12 @@ control_check_dir(const char *dir)
 	if (strcmp(dir, CONTROL_SYSTEM_DIR) == 0)
 		return 0;
 	return control_check(dir, 0);
+}
+
+int
+control_check_dir_of(const char *dir, uid_t uid)
+{
+	return control_check(dir, uid);
 }
 
 int

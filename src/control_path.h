@@ -15,6 +15,10 @@
  */
 const char *control_dir(int n, char *buf, size_t size);
 
+/* For root: the n-th folder, from 0, in which the masters of another user may
+   be. NULL after the last. */
+const char *control_dir_of(uid_t uid, int n, char *buf, size_t size);
+
 /* The socket of a process in a folder. Returns 0, or -ENAMETOOLONG. */
 int control_path(
     const char *dir, pid_t pid, struct sockaddr_un *addr) BEVHOST_MUST_CHECK;
@@ -33,6 +37,9 @@ int control_connect(const char *dir, pid_t pid) BEVHOST_MUST_CHECK;
  * errno: -EPERM when another user could have put a socket there.
  */
 int control_check_dir(const char *dir) BEVHOST_MUST_CHECK;
+
+/* The same of control_dir_of(): nobody but uid may have put one there. */
+int control_check_dir_of(const char *dir, uid_t uid) BEVHOST_MUST_CHECK;
 
 /*
  * Makes the folder if it is not there. Returns 0, or a negative errno: -EPERM

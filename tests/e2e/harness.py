@@ -64,6 +64,19 @@ def need_config():
         raise unittest.SkipTest("built without libConfuse")
 
 
+NOBODY = {"user": "nobody", "group": "nogroup", "extra_groups": ()}
+
+
+def need_nobody():
+    """Skips a test that runs bevhost as another user."""
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("only root can run it as another user")
+    try:
+        run("-V", **NOBODY)
+    except (PermissionError, LookupError) as error:
+        raise unittest.SkipTest(f"nobody cannot run it here: {error}")
+
+
 def children(pid):
     """{process id: title} of the living children of a process."""
     found = {}

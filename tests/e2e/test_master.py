@@ -548,10 +548,9 @@ class Alone(unittest.TestCase):
 
 
 class Unprivileged(unittest.TestCase):
-    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
     def test_only_root_can_run_workers_as_others(self):
-        status, _, stderr = run("-p", "0", "-u", "root", user="nobody",
-                                extra_groups=())
+        harness.need_nobody()
+        status, _, stderr = run("-p", "0", "-u", "root", **harness.NOBODY)
         self.assertEqual(status, 77)
         self.assertIn("only root", stderr)
 

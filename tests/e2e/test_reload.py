@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reloads: what changes, what is refused, and who notices."""
 
+import contextlib
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -81,6 +83,25 @@ class Done(Reload):
                     self.assertIn(str(server.pid), stderr)
                     self.assertIn(str(second.pid), stderr)
             self.assertEqual(os.listdir(folder), [])
+
+    def test_root_may_ask_the_master_of_another_user(self):
+        harness.need_nobody()
+        env = {name: value for name, value in os.environ.items()
+               if name not in ("XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY")}
+        with tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(
+                [*harness.UNDER, BEVHOST, "-l", "127.0.0.1:0", "greeting"],
+                stderr=log, env=env, **harness.NOBODY)
+            try:
+                wait_for(lambda: b"listening on" in
+                         os.pread(log.fileno(), 4096, 0), "a listener")
+                self.assertEqual(run(f"--reload={process.pid}", env=env),
+                                 (0, "generation 2 serves\n", ""))
+            finally:
+                process.terminate()
+                process.wait()
+                with contextlib.suppress(OSError):
+                    os.rmdir(f"/tmp/bevhost-{pwd.getpwnam('nobody').pw_uid}")
 
     def test_with_none_that_runs(self):
         status, _, stderr = run("--reload=4000000")
