@@ -56,6 +56,16 @@ generation_set_privileges(struct order *order, const struct privileges *to)
 	    (size_t)to->group_count * sizeof(*to->groups));
 }
 
+static int
+generation_has_handler(const struct slot *slot, int handler)
+{
+	const struct generation *generation = slot->generation;
+	const struct settings_handler *h =
+	    &generation->settings.handlers[handler];
+
+	return strcmp(h->worker_group, slot->worker_group) == 0 && !h->paused;
+}
+
 int
 generation_start_slot(struct slot *slot)
 {
@@ -73,17 +83,33 @@ generation_start_slot(struct slot *slot)
 	memcpy(
 	    order.worker_group, slot->worker_group, sizeof(order.worker_group));
 	generation_set_privileges(&order, generation->privileges);
-	for (i = 0; i < generation->binding_count; i++) {
-		int handler = generation->bindings[i].handler;
-
-		if (strcmp(settings->handlers[handler].worker_group,
-			slot->worker_group) == 0 &&
-		    !settings->handlers[handler].paused &&
+	for (i = 0; i < generation->binding_count; i++)
+		if (generation_has_handler(
+			slot, generation->bindings[i].handler) &&
 		    generation_give_sockets(
 			slot, &generation->bindings[i], &order, sockets) < 0)
 			return -1;
-	}
 	return slot_start(slot, settings, &order, sockets);
+}
+
+void
+generation_lend(const struct slot *from, struct slot *to)
+{
+	const struct generation *generation = from->generation;
+	const struct generation_binding *binding = generation->bindings;
+	int i, j;
+
+	if (generation->orphan)
+		return;
+	for (i = 0; i < generation->binding_count; i++, binding++) {
+		if (binding->endpoint->shared ||
+		    !generation_has_handler(from, binding->handler))
+			continue;
+		for (j = from->index; j < binding->endpoint->listening;
+		     j += from->of)
+			slot_send(to, IPC_LEND, binding->handler, 0,
+			    binding->endpoint->socks[j].fd);
+	}
 }
 
 /* Starting and ending */

@@ -36,6 +36,39 @@ generation_is_ready(const struct generation *generation)
 	return 1;
 }
 
+static int
+generation_is_sibling(const struct slot *one, const struct slot *two)
+{
+	return one != two && strcmp(one->worker_group, two->worker_group) == 0;
+}
+
+/* Clients need not wait for one that comes later. */
+static void
+generation_lend_of(struct slot *absent)
+{
+	struct generation *generation = absent->generation;
+	int i;
+
+	for (i = 0; i < generation->slot_count; i++)
+		if (generation->slots[i].state == SLOT_SERVING &&
+		    generation_is_sibling(absent, &generation->slots[i])) {
+			generation_lend(absent, &generation->slots[i]);
+			return;
+		}
+}
+
+static void
+generation_lend_to(struct slot *slot)
+{
+	struct generation *generation = slot->generation;
+	int i;
+
+	for (i = 0; i < generation->slot_count; i++)
+		if (!slot_is_alive(&generation->slots[i]) &&
+		    generation_is_sibling(slot, &generation->slots[i]))
+			generation_lend(&generation->slots[i], slot);
+}
+
 void
 generation_on_ready(struct slot *slot)
 {
@@ -46,6 +79,7 @@ generation_on_ready(struct slot *slot)
 	if (generation->state == GENERATION_SERVING) {
 		slot_send(slot, IPC_SERVE, 0, 0, -1);
 		slot->state = SLOT_SERVING;
+		generation_lend_to(slot);
 	} else if (generation->state == GENERATION_STARTING &&
 		   !generation->test) {
 		if (slot->index == 0 && generation_start_others(slot) < 0)
@@ -231,9 +265,10 @@ generation_on_death(struct slot *slot, const char *what)
 		    slot->deaths, (double)ms / 1000);
 	if (ms == 0)
 		generation_restart(slot);
-	if (slot->state == SLOT_EMPTY)
-		generation_restart_later(
-		    slot, ms > 0 ? ms : GENERATION_DELAY_MS);
+	if (slot->state != SLOT_EMPTY)
+		return;
+	generation_restart_later(slot, ms > 0 ? ms : GENERATION_DELAY_MS);
+	generation_lend_of(slot);
 }
 
 /* What a start ends with that a worker ended: its own status, if it has one. */

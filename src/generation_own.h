@@ -10,6 +10,8 @@ void generation_release(struct generation *generation);
 /* 0, or -1: no memory. */
 int
 generation_take_privileges(struct generation *generation) BEVHOST_MUST_CHECK;
+/* Lets one worker accept for another that is not there for the time being. */
+void generation_lend(const struct slot *from, struct slot *to);
 int generation_start_slot(struct slot *slot) BEVHOST_MUST_CHECK;
 void generation_set_timer(struct generation *generation, int64_t ms);
 void generation_fail(struct generation *generation, int exit_status);

@@ -21,9 +21,10 @@ enum ipc_type {
 	IPC_STOP,    /* now */
 	IPC_REOPEN,  /* descriptor: the log */
 	IPC_PAUSE,   /* number: accept no more for this handler */
-	IPC_SHARE,   /* descriptor, number: give it so many of a hundred;
-			without a descriptor: no more */
-	IPC_TAKE,    /* descriptor: take what comes from there */
+	IPC_LEND, /* descriptor, number: accept from it too, for this handler */
+	IPC_SHARE, /* descriptor, number: give it so many of a hundred;
+		      without a descriptor: no more */
+	IPC_TAKE,  /* descriptor: take what comes from there */
 
 	/* Between a worker and one of the next generation */
 	IPC_OFFER, /* text: the address of a listener of the next */

@@ -145,6 +145,16 @@ managed_pin(const struct managed *managed)
 		    managed->order.cpu);
 }
 
+/* The master's, which removes its file. 0, or -1 with errno. */
+static int
+managed_sock(int fd, struct sock *sock)
+{
+	memset(sock, 0, sizeof(*sock));
+	sock->fd = fd;
+	sock->bound.len = sizeof(sock->bound.u);
+	return getsockname(fd, &sock->bound.u.sa, &sock->bound.len);
+}
+
 static int
 managed_listen(struct managed *managed)
 {
@@ -152,10 +162,7 @@ managed_listen(struct managed *managed)
 	int i, status;
 
 	for (i = 0; i < managed->order.socket_count; i++) {
-		memset(&sock, 0, sizeof(sock));
-		sock.fd = ORDER_FD_SOCKETS + i;
-		sock.bound.len = sizeof(sock.bound.u);
-		if (getsockname(sock.fd, &sock.bound.u.sa, &sock.bound.len) < 0)
+		if (managed_sock(ORDER_FD_SOCKETS + i, &sock) < 0)
 			return managed_refuse("sockets");
 		status = serve_listen(
 		    managed->serve, managed->order.handlers[i], &sock);
@@ -201,6 +208,20 @@ managed_reopen(int fd)
 		    "cannot write to the reopened log: %m");
 }
 
+/* A socket of a worker that is not there for the time being. */
+static void
+managed_borrow(struct managed *managed, int handler, int fd)
+{
+	struct sock sock;
+	int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (copy >= 0 && managed_sock(copy, &sock) == 0 &&
+	    serve_borrow(managed->serve, handler, &sock) == 0)
+		return;
+	if (copy >= 0)
+		close(copy);
+}
+
 static void
 managed_obey(struct managed *managed, const struct ipc_message *message)
 {
@@ -226,6 +247,9 @@ managed_obey(struct managed *managed, const struct ipc_message *message)
 		return;
 	case IPC_PAUSE:
 		serve_pause(managed->serve, (int)message->numbers[0]);
+		return;
+	case IPC_LEND:
+		managed_borrow(managed, (int)message->numbers[0], message->fd);
 		return;
 	case IPC_SHARE:
 		share_give(serve_base(managed->serve), message->fd,

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -79,6 +80,56 @@ serve_start(struct serve *serve, const struct serve_managed *managed)
 		   serve->listener_count) < 0
 		   ? EX_CONFIG
 		   : 0;
+}
+
+static int
+serve_has_socket(const struct serve *serve, const struct sock *sock)
+{
+	struct stat one, two;
+	int i;
+
+	if (fstat(sock->fd, &one) < 0)
+		return 1;
+	for (i = 0; i < serve->listener_count; i++)
+		if (serve->listeners[i].sock.fd >= 0 &&
+		    fstat(serve->listeners[i].sock.fd, &two) == 0 &&
+		    one.st_ino == two.st_ino)
+			return 1;
+	return 0;
+}
+
+/* Somebody may have paused its handler. */
+static int
+serve_is_paused(
+    const struct serve *serve, const struct bevhost_instance *instance)
+{
+	int i;
+
+	for (i = 0; i < serve->listener_count; i++)
+		if (serve->listeners[i].instance == instance &&
+		    serve->listeners[i].paused)
+			return 1;
+	return 0;
+}
+
+int
+serve_borrow(struct serve *serve, int handler, const struct sock *sock)
+{
+	struct bevhost_instance *instance = load_find(&serve->load, handler);
+	struct listener *listener = &serve->listeners[serve->listener_count];
+
+	if (instance == NULL || serve->listener_count == SERVE_LISTENERS_MAX ||
+	    serve->worker.drain.phase != DRAIN_NOT ||
+	    serve_has_socket(serve, sock))
+		return -1;
+	listener_init(listener, sock, instance);
+	if (serve_is_paused(serve, instance))
+		listener_pause(listener);
+	serve->worker.listener_count = ++serve->listener_count;
+	/* One that cannot start is there without accepting, and is cleared as
+	   the others are. */
+	(void)!listener_start(listener, serve->worker.conns);
+	return 0;
 }
 
 struct event_base *

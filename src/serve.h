@@ -50,6 +50,12 @@ struct event_base *serve_base(struct serve *serve);
 /* Serves until it is stopped. */
 int serve_run(struct serve *serve) BEVHOST_MUST_CHECK;
 
+/*
+ * Takes one more socket while it serves. Returns -1, and leaves sock, when it
+ * has that one already, has not the handler, or is about to end.
+ */
+int serve_borrow(struct serve *serve, int handler, const struct sock *sock);
+
 /* A managed one accepts from now on. */
 void serve_accept(struct serve *serve);
 /* Accepts no more for a handler. */

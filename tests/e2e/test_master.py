@@ -190,6 +190,27 @@ class Deaths(unittest.TestCase):
                                 else "SIGABRT: starting another")
             self.assertRegex(server.stderr(), r"SIGABRT, the 3\. in a row")
 
+    def test_nobody_waits_for_a_worker_that_is_to_come_later(self):
+        with Server("greeting", options=("-w", "2"), master=True) as server:
+            stays = server.wait_workers(2)[1]
+            for death in range(2, 6):
+                for pid in server.wait_workers(2):
+                    if pid != stays:
+                        os.kill(pid, signal.SIGKILL)
+                wait_for(lambda: server.stderr().count("was killed") ==
+                         death - 1, "its end")
+            # It comes after 1.6 s: until then the other has all.
+            served = 0
+            while len(server.workers()) == 1:
+                self.assertEqual(greet(server), b"Hello World!")
+                served += len(server.workers()) == 1
+            self.assertGreater(served, 40)
+            server.wait_workers(2)
+            for _ in range(40):
+                self.assertEqual(greet(server), b"Hello World!")
+            self.assertEqual(server.reload()[0], 0)
+            self.assertEqual(greet(server), b"Hello World!")
+
     def test_workers_drain_when_the_master_is_killed(self):
         with Server("echo", options=("-w", "2", "--drain-timeout=30s"),
                     master=True) as server:
