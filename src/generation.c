@@ -66,30 +66,72 @@ generation_has_handler(const struct slot *slot, int handler)
 	return strcmp(h->worker_group, slot->worker_group) == 0 && !h->paused;
 }
 
+static int
+generation_has_code(const struct slot *slot, int handler)
+{
+	const struct generation *generation = slot->generation;
+
+	return generation_has_handler(slot, handler) &&
+	       generation->code[handler].path != NULL;
+}
+
+/* It waits for so many. */
+static void
+generation_give_code(struct slot *slot)
+{
+	const struct generation *generation = slot->generation;
+	struct ipc_message message = { .type = IPC_CODE };
+	int i;
+
+	for (i = 0; i < generation->settings.handler_count; i++) {
+		if (!generation_has_code(slot, i))
+			continue;
+		message.numbers[0] = i;
+		message.fd = generation->code[i].fd;
+		snprintf(message.text, sizeof(message.text), "%s",
+		    generation->code[i].path);
+		if (slot_send_message(slot, &message) < 0)
+			slot_kill(slot, SIGKILL);
+	}
+}
+
+static void
+generation_write_order(const struct slot *slot, struct order *order)
+{
+	const struct generation *generation = slot->generation;
+	int i;
+
+	memset(order, 0, sizeof(*order));
+	order->slot = slot->number;
+	order->generation = generation->number;
+	order->cpu = slot->cpu;
+	order->test = generation->test;
+	memcpy(order->worker_group, slot->worker_group,
+	    sizeof(order->worker_group));
+	generation_set_privileges(order, generation->privileges);
+	for (i = 0; i < generation->settings.handler_count; i++)
+		order->code_count += generation_has_code(slot, i);
+}
+
 int
 generation_start_slot(struct slot *slot)
 {
 	struct generation *generation = slot->generation;
-	const struct settings *settings = &generation->settings;
 	static int sockets[ORDER_SOCKETS];
 	static struct order order; /* large for a stack */
 	int i;
 
-	memset(&order, 0, sizeof(order));
-	order.slot = slot->number;
-	order.generation = generation->number;
-	order.cpu = slot->cpu;
-	order.test = generation->test;
-	memcpy(
-	    order.worker_group, slot->worker_group, sizeof(order.worker_group));
-	generation_set_privileges(&order, generation->privileges);
+	generation_write_order(slot, &order);
 	for (i = 0; i < generation->binding_count; i++)
 		if (generation_has_handler(
 			slot, generation->bindings[i].handler) &&
 		    generation_give_sockets(
 			slot, &generation->bindings[i], &order, sockets) < 0)
 			return -1;
-	return slot_start(slot, settings, &order, sockets);
+	if (slot_start(slot, &generation->settings, &order, sockets) < 0)
+		return -1;
+	generation_give_code(slot);
+	return 0;
 }
 
 void

@@ -18,6 +18,7 @@
 struct endpoint;
 struct endpoints;
 struct generation;
+struct generation_code;
 struct privileges;
 
 enum generation_state {
@@ -64,7 +65,8 @@ struct generation {
 	int binding_count;
 	struct slot *slots;
 	int slot_count;
-	struct generation_crashes *crashes; /* of each handler */
+	struct generation_code *code;	    /* of each handler */
+	struct generation_crashes *crashes; /* likewise */
 	struct event *timer;		    /* of starting, then of ending */
 	char why[IPC_TEXT_SIZE]; /* the first error of a worker that started */
 	int exit_status;	 /* what the host would end with for that */

@@ -25,11 +25,12 @@ generation_adopt(struct generation_host *host, int number,
 		settings_init(&generation->settings);
 	crashes = (size_t)generation->settings.handler_count + 1;
 	generation->crashes = calloc(crashes, sizeof(*generation->crashes));
+	generation->code = calloc(crashes, sizeof(*generation->code));
 	generation->bindings =
 	    calloc((size_t)bindings + 1, sizeof(*generation->bindings));
 	generation->slots = calloc((size_t)slots, sizeof(*generation->slots));
-	if (generation->crashes != NULL && generation->bindings != NULL &&
-	    generation->slots != NULL &&
+	if (generation->crashes != NULL && generation->code != NULL &&
+	    generation->bindings != NULL && generation->slots != NULL &&
 	    generation_take_privileges(generation) == 0)
 		return generation;
 	generation_free(generation);

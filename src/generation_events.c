@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -69,7 +70,7 @@ generation_lend_to(struct slot *slot)
 			generation_lend(&generation->slots[i], slot);
 }
 
-void
+static void
 generation_on_ready(struct slot *slot)
 {
 	struct generation *generation = slot->generation;
@@ -89,7 +90,28 @@ generation_on_ready(struct slot *slot)
 	}
 }
 
-void
+/*
+ * Only what a new generation's worker loads counts, and once: one that has
+ * talked to clients, and lost its privileges, has no say in what others run.
+ */
+static void
+generation_on_code(struct slot *slot, int64_t handler, const char *path, int fd)
+{
+	struct generation *generation = slot->generation;
+	struct generation_code *code = NULL;
+
+	if (generation->state == GENERATION_STARTING &&
+	    slot->state == SLOT_STARTING && handler >= 0 &&
+	    handler < generation->settings.handler_count)
+		code = &generation->code[handler];
+	if (code != NULL && code->path == NULL && fd >= 0 &&
+	    (code->path = strdup(path)) != NULL)
+		code->fd = fd;
+	else if (fd >= 0)
+		close(fd);
+}
+
+static void
 generation_on_say(struct slot *slot, const char *text)
 {
 	struct generation *generation = slot->generation;
@@ -302,7 +324,7 @@ generation_on_tested(struct generation *generation)
 		generation->host->on_ready(generation);
 }
 
-void
+static void
 generation_on_end(struct slot *slot, int status)
 {
 	struct generation *generation = slot->generation;
@@ -334,4 +356,13 @@ generation_on_end(struct slot *slot, int status)
 	if (generation->state >= GENERATION_DRAINING &&
 	    generation_alive(generation) == 0)
 		generation->host->on_ended(generation);
+}
+
+void
+generation_hear_slots(struct slot_host *slots)
+{
+	slots->on_ready = generation_on_ready;
+	slots->on_code = generation_on_code;
+	slots->on_say = generation_on_say;
+	slots->on_end = generation_on_end;
 }

@@ -5,6 +5,13 @@
 
 #include "generation.h"
 
+/* The file of a handler's plugin, as the first worker has loaded it: those that
+   start later run the same, whatever is at its path then. */
+struct generation_code {
+	int fd;
+	char *path; /* NULL: it is not known yet */
+};
+
 int generation_start_others(const struct slot *first) BEVHOST_MUST_CHECK;
 void generation_release(struct generation *generation);
 /* 0, or -1: no memory. */
@@ -15,8 +22,7 @@ void generation_lend(const struct slot *from, struct slot *to);
 int generation_start_slot(struct slot *slot) BEVHOST_MUST_CHECK;
 void generation_set_timer(struct generation *generation, int64_t ms);
 void generation_fail(struct generation *generation, int exit_status);
-void generation_on_ready(struct slot *slot);
-void generation_on_say(struct slot *slot, const char *text);
-void generation_on_end(struct slot *slot, int status);
+/* What they have to say is dealt with. */
+void generation_hear_slots(struct slot_host *slots);
 
 #endif

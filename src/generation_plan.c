@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -175,8 +176,10 @@ generation_new(
 	generation->settings = *settings;
 	memset(settings, 0, sizeof(*settings));
 	generation->crashes = calloc(handlers, sizeof(*generation->crashes));
+	generation->code = calloc(handlers, sizeof(*generation->code));
 	generation->bindings = calloc(bindings, sizeof(*generation->bindings));
 	if (generation->crashes != NULL && generation->bindings != NULL &&
+	    generation->code != NULL &&
 	    generation_plan_slots(generation) == 0 &&
 	    generation_take_privileges(generation) == 0)
 		return generation;
@@ -198,6 +201,21 @@ generation_release(struct generation *generation)
 	generation->binding_count = 0;
 }
 
+static void
+generation_forget_code(struct generation *generation)
+{
+	int i;
+
+	for (i = 0;
+	     generation->code != NULL && i < generation->settings.handler_count;
+	     i++)
+		if (generation->code[i].path != NULL) {
+			close(generation->code[i].fd);
+			free(generation->code[i].path);
+		}
+	free(generation->code);
+}
+
 void
 generation_free(struct generation *generation)
 {
@@ -205,6 +223,7 @@ generation_free(struct generation *generation)
 
 	for (i = 0; i < generation->slot_count; i++)
 		slot_clear(&generation->slots[i]);
+	generation_forget_code(generation);
 	generation_release(generation);
 	if (generation->timer != NULL)
 		event_free(generation->timer);

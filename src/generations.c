@@ -198,9 +198,7 @@ generations_init(struct generations *generations, struct event_base *base)
 {
 	struct generation_host *host = &generations->host;
 
-	host->slots.on_ready = generation_on_ready;
-	host->slots.on_say = generation_on_say;
-	host->slots.on_end = generation_on_end;
+	generation_hear_slots(&host->slots);
 	host->endpoints = &generations_endpoints;
 	host->on_ready = generations_on_ready;
 	host->on_failed = generations_on_failed;

@@ -13,6 +13,10 @@ enum ipc_type {
 	IPC_SAY = 1, /* text: a line of its log, while it starts */
 	IPC_READY,   /* it could serve */
 
+	/* From a worker that has loaded a plugin, and to those after it */
+	IPC_CODE, /* descriptor, number, text: of a handler its plugin's file,
+		     and where that was found */
+
 	/* To a worker */
 	IPC_SERVE,   /* accept */
 	IPC_LEAVING, /* text: this address goes away when you retire */

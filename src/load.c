@@ -5,6 +5,7 @@
  */
 #include "load.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -87,6 +88,17 @@ load_all(struct load *load, const struct settings *settings,
 	status = load_handlers(load, worker_group);
 	log_set_where(NULL);
 	return status;
+}
+
+int
+load_open_code(const struct load *load, int n, int *handler, const char **path)
+{
+	const struct plugin *plugin = load->instances[n].plugin;
+
+	*handler = load->handlers[n];
+	*path = plugin->path;
+	return plugin->copy != NULL ? open(plugin->copy, O_RDONLY | O_CLOEXEC)
+				    : -1;
 }
 
 int

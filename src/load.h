@@ -24,6 +24,11 @@ struct load {
 int load_all(struct load *load, const struct settings *settings,
     const char *worker_group) BEVHOST_MUST_CHECK;
 
+/* The file that is loaded for the n-th instance, open; its handler, and where
+   it was found. -1: it cannot be opened. */
+int
+load_open_code(const struct load *load, int n, int *handler, const char **path);
+
 /* Asks each instance whether it could serve. Returns as load_all. */
 int load_ready(struct load *load) BEVHOST_MUST_CHECK;
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -116,6 +117,52 @@ managed_read_order(struct managed *managed)
 	close(ORDER_FD_ORDER);
 	close(ORDER_FD_SETTINGS);
 	return 0;
+}
+
+/* The files that the first worker of this generation has loaded. What does not
+   come is looked for anew. */
+static int
+managed_take_code(const struct managed *managed)
+{
+	struct pollfd poll_fd = { .fd = ORDER_FD_IPC, .events = POLLIN };
+	struct ipc_message message;
+	int64_t handler;
+	int i;
+
+	for (i = 0; i < managed->order.code_count; i++) {
+		while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
+			continue;
+		if (ipc_receive(ORDER_FD_IPC, &message) <= 0)
+			return managed_refuse("code");
+		handler = message.numbers[0];
+		if (message.type != IPC_CODE || message.fd < 0 || handler < 0 ||
+		    handler >= managed->settings.handler_count)
+			return managed_refuse("code");
+		serve_provide(managed->settings.handlers[handler].plugin,
+		    message.text, message.fd);
+	}
+	return 0;
+}
+
+/* Before anybody from outside has a word: the master keeps what is loaded. */
+static void
+managed_tell_code(const struct managed *managed)
+{
+	struct ipc_message message = { .type = IPC_CODE };
+	const char *path;
+	int i, handler;
+
+	for (i = 0; (message.fd = serve_open_code(
+			 managed->serve, i, &handler, &path)) != -2;
+	     i++) {
+		if (message.fd < 0)
+			continue;
+		message.numbers[0] = handler;
+		if (snprintf(message.text, sizeof(message.text), "%s", path) <
+		    (int)sizeof(message.text))
+			(void)!ipc_send(ORDER_FD_IPC, &message);
+		close(message.fd);
+	}
 }
 
 static void
@@ -319,10 +366,15 @@ managed_start(struct managed *managed)
 	};
 	int status;
 
+	status = managed_take_code(managed);
+	if (status != 0)
+		return status;
 	status = serve_load(
 	    &managed->serve, &managed->settings, managed->order.worker_group);
-	if (status == 0)
+	if (status == 0) {
+		managed_tell_code(managed);
 		status = managed_listen(managed);
+	}
 	if (status == 0)
 		status = serve_ready(managed->serve);
 	if (status == 0)

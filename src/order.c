@@ -39,8 +39,9 @@ order_is_sound(const struct order *order)
 	int i;
 
 	if (order->group_count < 0 || order->group_count > ORDER_GROUPS ||
-	    order->socket_count < 0 || order->socket_count > ORDER_SOCKETS ||
-	    order->slot < 1 || order->generation < 1 ||
+	    order->code_count < 0 || order->socket_count < 0 ||
+	    order->socket_count > ORDER_SOCKETS || order->slot < 1 ||
+	    order->generation < 1 ||
 	    memchr(order->worker_group, '\0', sizeof(order->worker_group)) ==
 		NULL)
 		return 0;

@@ -35,6 +35,7 @@ struct order {
 	gid_t groups[ORDER_GROUPS];
 	int32_t group_count;
 	char worker_group[SETTINGS_GROUP_SIZE]; /* whose handlers it has */
+	int32_t code_count; /* messages IPC_CODE that wait for it */
 	int32_t socket_count;
 	int32_t handlers[ORDER_SOCKETS]; /* of each socket: its handler */
 };

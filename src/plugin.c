@@ -262,8 +262,9 @@ plugin_run_init(const char *copy, const char *path)
 }
 
 static struct bevhost_plugin *
-plugin_open(int fd, const char *path)
+plugin_open(struct plugin *plugin, int fd)
 {
+	const char *path = plugin->path;
 	const struct call loading = { .callback = "load", .file = path };
 	char copy[PATH_MAX];
 	const char *base = strrchr(path, '/');
@@ -277,6 +278,7 @@ plugin_open(int fd, const char *path)
 	}
 	if (plugin_check_copy(copy, path) < 0)
 		return NULL;
+	plugin->copy = strdup(copy);
 	symbol_alias(copy, path);
 	before = call_swap(loading);
 	theirs = plugin_run_init(copy, path);
@@ -287,7 +289,7 @@ plugin_open(int fd, const char *path)
 static int
 plugin_take(struct plugin *plugin, int fd, char *why, size_t size)
 {
-	struct bevhost_plugin *theirs = plugin_open(fd, plugin->path);
+	struct bevhost_plugin *theirs = plugin_open(plugin, fd);
 
 	why[0] = '\0';
 	if (theirs == NULL || plugin_check_abi(theirs, why, size) < 0)
@@ -305,8 +307,59 @@ static void
 plugin_free(struct plugin *plugin)
 {
 	free(plugin->params);
+	free(plugin->copy);
 	free(plugin->path);
 	free(plugin);
+}
+
+/* Files that were found before, by another process of this generation. */
+struct plugin_file {
+	struct plugin_file *next;
+	char *word, *path;
+	int fd;
+};
+
+static struct plugin_file *plugin_provided;
+
+void
+plugin_provide(const char *word, const char *path, int fd)
+{
+	struct plugin_file *file = calloc(1, sizeof(*file));
+
+	if (file != NULL) {
+		file->word = strdup(word);
+		file->path = strdup(path);
+		file->fd = fd;
+		file->next = plugin_provided;
+		if (file->word != NULL && file->path != NULL) {
+			plugin_provided = file;
+			return;
+		}
+		free(file->word);
+		free(file->path);
+		free(file);
+	}
+	log_write(BEVHOST_LOG_WARNING, NULL, "plugin '%s': %m", path);
+	close(fd);
+}
+
+/* As plugin_find(), of one that was provided; *provided is 0 if none was. */
+static int
+plugin_find_provided(const char *word, char **path, int *provided)
+{
+	const struct plugin_file *file = plugin_provided;
+	int fd;
+
+	while (file != NULL && strcmp(file->word, word) != 0)
+		file = file->next;
+	*provided = file != NULL;
+	if (file == NULL)
+		return -1;
+	*path = strdup(file->path);
+	fd = *path != NULL ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (fd < 0)
+		log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s': %m", word);
+	return fd;
 }
 
 static int
@@ -336,9 +389,11 @@ struct plugin *
 plugin_load(const struct plugin_dirs *dirs, const char *word)
 {
 	struct plugin *plugin;
-	char why[512] = "", *path;
-	int fd = plugin_find(dirs, word, &path);
+	char why[512] = "", *path = NULL;
+	int provided, fd = plugin_find_provided(word, &path, &provided);
 
+	if (!provided)
+		fd = plugin_find(dirs, word, &path);
 	if (fd < 0) {
 		free(path);
 		return NULL;
@@ -357,7 +412,7 @@ plugin_load(const struct plugin_dirs *dirs, const char *word)
 		return NULL;
 	}
 	plugin->path = path;
-	if (plugin_check_file(fd, why, sizeof(why)) < 0 ||
+	if ((!provided && plugin_check_file(fd, why, sizeof(why)) < 0) ||
 	    plugin_take(plugin, fd, why, sizeof(why)) < 0) {
 		if (why[0] != '\0')
 			log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s' %s",

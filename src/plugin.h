@@ -8,6 +8,7 @@
 struct plugin {
 	struct bevhost_plugin def;    /* theirs, zero-filled to our size */
 	char *path;		      /* where it was found */
+	char *copy;		      /* what is loaded */
 	uint32_t struct_size;	      /* theirs */
 	struct bevhost_param *params; /* def.params, in our size */
 	size_t deepest_stack; /* in bytes, of its tasks that were painted */
@@ -35,6 +36,13 @@ void plugin_dirs_clear(struct plugin_dirs *dirs);
  */
 struct plugin *plugin_load(
     const struct plugin_dirs *dirs, const char *word) BEVHOST_MUST_CHECK;
+
+/*
+ * For `word` the file in fd is to be loaded, which was found at path and
+ * checked, whatever is there now. Takes fd. Without memory, which is logged, it
+ * is looked for there.
+ */
+void plugin_provide(const char *word, const char *path, int fd);
 
 /* Calls on_name for each plugin file, nearest folder first, sorted. */
 void plugin_each(const struct plugin_dirs *dirs,

@@ -38,6 +38,21 @@ serve_load(struct serve **serve, const struct settings *settings,
 	return load_all(&(*serve)->load, settings, worker_group);
 }
 
+void
+serve_provide(const char *word, const char *path, int fd)
+{
+	plugin_provide(word, path, fd);
+}
+
+int
+serve_open_code(
+    const struct serve *serve, int n, int *handler, const char **path)
+{
+	return n < serve->load.count
+		   ? load_open_code(&serve->load, n, handler, path)
+		   : -2;
+}
+
 int
 serve_listen(struct serve *serve, int handler, const struct sock *sock)
 {

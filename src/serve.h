@@ -28,6 +28,13 @@ struct sock;
 int serve_load(struct serve **serve, const struct settings *settings,
     const char *worker_group) BEVHOST_MUST_CHECK;
 
+/* As plugin_provide(), before all others. */
+void serve_provide(const char *word, const char *path, int fd);
+
+/* As load_open_code(); -2 after the last. */
+int serve_open_code(
+    const struct serve *serve, int n, int *handler, const char **path);
+
 /* Takes sock: its connections go to that handler of the settings. */
 int serve_listen(struct serve *serve, int handler,
     const struct sock *sock) BEVHOST_MUST_CHECK;

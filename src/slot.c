@@ -81,9 +81,13 @@ slot_hang_up(struct slot *slot)
 static void
 slot_hear(struct slot *slot, const struct ipc_message *message)
 {
-	if (message->fd >= 0)
+	if (message->fd >= 0 && message->type != IPC_CODE)
 		close(message->fd);
 	switch (message->type) {
+	case IPC_CODE:
+		slot->host->on_code(
+		    slot, message->numbers[0], message->text, message->fd);
+		return;
 	case IPC_SAY:
 		slot->host->on_say(slot, message->text);
 		return;

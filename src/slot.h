@@ -30,6 +30,9 @@ struct slot_host {
 	struct stats *stats;
 	void (*on_ready)(struct slot *slot);
 	void (*on_say)(struct slot *slot, const char *text);
+	/* Before it is ready. Takes fd. */
+	void (*on_code)(
+	    struct slot *slot, int64_t handler, const char *path, int fd);
 	/* The process has been waited for. */
 	void (*on_end)(struct slot *slot, int status);
 };

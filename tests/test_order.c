@@ -96,6 +96,9 @@ corrupt(int which)
 	case 7:
 		order.slot = -1;
 		break;
+	case 8:
+		order.code_count = -1;
+		break;
 	default:
 		memset(order.worker_group, 'x', sizeof(order.worker_group));
 	}
@@ -174,7 +177,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, an_order_is_read_as_it_was_written);
-	tcase_add_loop_test(tcase, a_field_out_of_bounds_is_refused, 0, 9);
+	tcase_add_loop_test(tcase, a_field_out_of_bounds_is_refused, 0, 10);
 	tcase_add_test(tcase, another_version_is_refused);
 	tcase_add_test(tcase, a_file_that_is_too_short_is_refused);
 	tcase_add_test(tcase, what_is_no_file_is_an_error);

@@ -37,11 +37,12 @@ def status_of(pid):
 
 
 def descriptors(pid):
-    """What each descriptor is, without the numbers of sockets and pipes."""
+    """What each descriptor is, without numbers of sockets, pipes, copies."""
     found = {}
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0]
+            name = os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0]
+            found[int(fd)] = re.sub(r"/bevhost-\d+-\w+/", "/bevhost/", name)
         except FileNotFoundError:
             pass
     return found

@@ -313,6 +313,61 @@ class Code(Reload):
         self.replace(os.unlink)
 
 
+class Replaced(Reload):
+    """A worker that is started later runs what its generation runs."""
+
+    def kill_all(self, server):
+        for pid in server.wait_workers(2):
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: pid not in server.workers() and
+                     len(server.workers()) == 2, "another worker")
+
+    def answer(self, server):
+        with server.connect() as connection:
+            connection.sendall(b"x")
+            return receive_exactly(connection, 5)
+
+    def keeps(self, change):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "handler.so")
+            shutil.copy(plugin("answer_v1"), path)
+            with Server(path, options=("-w", "2"), master=True) as server:
+                change(path)
+                self.kill_all(server)
+                for _ in range(10):
+                    self.assertEqual(self.answer(server), b"v1: x")
+                return server.reload(), self.answer(server)
+
+    def test_though_the_file_was_replaced(self):
+        def replace(path):
+            shutil.copy(plugin("answer_v2"), path + ".new")
+            os.rename(path + ".new", path)
+        reload, answer = self.keeps(replace)
+        self.assertEqual(reload[0], 0)
+        self.assertEqual(answer, b"v2: x")
+
+    def test_though_the_file_was_truncated(self):
+        reload, answer = self.keeps(lambda path: os.truncate(path, 100))
+        self.assertEqual(reload[0], 78)
+        self.assertEqual(answer, b"v1: x")
+
+    def test_though_the_file_was_removed(self):
+        reload, answer = self.keeps(os.unlink)
+        self.assertEqual(reload[0], 78)
+        self.assertEqual(answer, b"v1: x")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become others")
+    def test_as_another_user(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "handler.so")
+            shutil.copy(plugin("answer_v1"), path)
+            with Server(path, options=("-w", "2", "-u", "nobody"),
+                        master=True) as server:
+                os.unlink(path)
+                self.kill_all(server)
+                self.assertEqual(self.answer(server), b"v1: x")
+
+
 class Refused(Reload):
     """Whatever is wrong, the old generation serves on."""
 
