@@ -14,6 +14,7 @@
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "generations_own.h"
 #include "log.h"
 #include "stats.h"
@@ -129,7 +130,7 @@ canary_on_look(evutil_socket_t fd, short what, void *arg)
 		log_write(BEVHOST_LOG_ERROR, NULL, "generation %d: %s",
 		    next->number, why);
 		generations_fail_canary(generations, EX_SOFTWARE, why);
-	} else if (stats_now_ms() >= canary->until_ms) {
+	} else if (clock_ms() >= canary->until_ms) {
 		log_write(BEVHOST_LOG_NOTICE, NULL,
 		    "generation %d: the canary did well: %ju connections, %ju "
 		    "failed",
@@ -144,8 +145,7 @@ canary_init(struct canary *canary, struct generations *generations)
 	const struct timeval often = { .tv_usec = CANARY_LOOK_MS * 1000 };
 
 	canary->generations = generations;
-	canary->until_ms =
-	    stats_now_ms() + generations->next->settings.canary_time;
+	canary->until_ms = clock_ms() + generations->next->settings.canary_time;
 	canary->look = event_new(generations->host.slots.base, -1, EV_PERSIST,
 	    canary_on_look, canary);
 	return canary->look != NULL ? event_add(canary->look, &often) : -1;

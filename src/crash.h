@@ -3,15 +3,11 @@
 #ifndef CRASH_H
 #define CRASH_H
 
-#include <signal.h>
 #include <stdint.h>
 
 #include <bevhost/types.h>
 
 #include "crash_note.h"
-
-/* Makes a worker say what it is doing, and go on. No library uses it. */
-#define CRASH_STALL_SIGNAL (SIGRTMIN + 5)
 
 /*
  * Once for each process, by its main thread, before a plugin is loaded: from

@@ -14,10 +14,10 @@
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "endpoint.h"
 #include "generation_own.h"
 #include "log.h"
-#include "stats.h"
 
 #define GENERATION_QUIET_MS   60000 /* after which a death is the first one */
 #define GENERATION_DELAY_MS   200   /* before the second replacement */
@@ -74,7 +74,7 @@ static void
 generation_on_ready(struct slot *slot)
 {
 	struct generation *generation = slot->generation;
-	int64_t ms = stats_now_ms() - slot->started_ms;
+	int64_t ms = clock_ms() - slot->started_ms;
 
 	log_write(BEVHOST_LOG_INFO, slot->name, "ready after %d ms", (int)ms);
 	if (generation->state == GENERATION_SERVING) {
@@ -169,7 +169,7 @@ generation_on_start_timer(evutil_socket_t fd, short what, void *arg)
 static int64_t
 generation_delay_ms(struct slot *slot)
 {
-	int64_t now = stats_now_ms(), delay = GENERATION_DELAY_MS;
+	int64_t now = clock_ms(), delay = GENERATION_DELAY_MS;
 	int i;
 
 	if (now - slot->died_ms > GENERATION_QUIET_MS)
@@ -251,7 +251,7 @@ static int
 generation_count_crash(struct generation *generation, int handler)
 {
 	struct generation_crashes *crashes;
-	int64_t now = stats_now_ms();
+	int64_t now = clock_ms();
 
 	if (handler < 0 || handler >= generation->settings.handler_count ||
 	    generation->settings.handlers[handler].paused)

@@ -11,10 +11,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <event2/listener.h>
 
+#include "clock.h"
 #include "conns.h"
 #include "log.h"
 
@@ -30,15 +30,6 @@ static uint64_t listener_errors_unsaid;
 
 static int (*listener_taker)(const struct listener *listener, int fd);
 
-static int64_t
-listener_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 char *
 listener_text(const struct listener *listener, char *buf, size_t size)
 {
@@ -50,7 +41,7 @@ static void
 listener_say_error(struct listener *listener, int error)
 {
 	char address[ADDR_TEXT_SIZE], more[64] = "";
-	int64_t now = listener_now_ms();
+	int64_t now = clock_ms();
 
 	if (listener_error_ms != 0 &&
 	    now - listener_error_ms < LISTENER_LOG_MS) {

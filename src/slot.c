@@ -17,6 +17,7 @@
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "copy.h"
 #include "log.h"
 #include "order.h"
@@ -242,7 +243,7 @@ slot_start(struct slot *slot, const struct settings *settings,
 		return -1;
 	}
 	slot->state = SLOT_STARTING;
-	slot->started_ms = stats_now_ms();
+	slot->started_ms = clock_ms();
 	slot->stall_said_ms = 0;
 	slot->stall_killed = 0;
 	return 0;
@@ -253,7 +254,7 @@ slot_adopt(struct slot *slot)
 {
 	if (slot->share >= 0 && stats_keep(slot->host->stats, slot->share) < 0)
 		return -1;
-	slot->started_ms = stats_now_ms();
+	slot->started_ms = clock_ms();
 	return slot->ipc < 0 ? 0 : slot_listen(slot);
 }
 

@@ -50,6 +50,4 @@ void stats_sum(const struct stats *stats, struct counters *sum);
  */
 struct stats_share *stats_attach(int fd, int share) BEVHOST_MUST_CHECK;
 
-int64_t stats_now_ms(void);
-
 #endif

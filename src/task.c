@@ -14,9 +14,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "call.h"
+#include "clock.h"
 #include "coro.h"
 #include "instance.h"
 #include "log.h"
@@ -51,10 +51,7 @@ static _Thread_local struct task *task_running;
 int64_t
 bevhost_now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_ms();
 }
 
 int64_t

@@ -9,7 +9,8 @@
 
 #include <event2/event.h>
 
-#include "crash.h"
+#include "clock.h"
+#include "crash_note.h"
 #include "generations_own.h"
 #include "log.h"
 #include "notify.h"
@@ -31,7 +32,7 @@ watch_stall_ms(const struct slot *slot)
 	beat = slot->host->stats->shares[slot->share].heartbeat_ms;
 	if (beat == 0)
 		return 0;
-	ms = stats_now_ms() - beat - WATCH_BEAT_MS;
+	ms = clock_ms() - beat - WATCH_BEAT_MS;
 	return ms > 0 ? ms : 0;
 }
 
@@ -40,7 +41,7 @@ watch_warn(struct slot *slot, int64_t ms)
 {
 	if (slot->stall_said_ms != 0)
 		return;
-	slot->stall_said_ms = stats_now_ms();
+	slot->stall_said_ms = clock_ms();
 	log_write(BEVHOST_LOG_WARNING, slot->name,
 	    "process %d: its loop has stood still for %g s", (int)slot->pid,
 	    (double)(ms / 100) / 10);
@@ -67,7 +68,7 @@ static void
 watch_start_of(const struct generation *generation, struct slot *slot)
 {
 	int64_t limit = generation->settings.start_timeout;
-	int64_t ms = stats_now_ms() - slot->started_ms;
+	int64_t ms = clock_ms() - slot->started_ms;
 
 	if (generation->state != GENERATION_SERVING ||
 	    slot->state != SLOT_STARTING || ms < limit)
@@ -117,7 +118,7 @@ watch_all_beat(const struct generation *serving, int64_t ms)
 static void
 watch_tell_manager(struct watch *watch)
 {
-	int64_t within = notify_watchdog_ms(), now = stats_now_ms();
+	int64_t within = notify_watchdog_ms(), now = clock_ms();
 
 	if (within == 0 || now - watch->told_ms < within / 4 ||
 	    !watch_all_beat(watch->generations->serving, within / 2))
