@@ -3,7 +3,7 @@
  * Listening sockets over several rounds of settings: which are found again,
  * and that who waits in one is not lost by what happens to others.
  */
-#include "endpoint.h"
+#include "endpoint_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,6 @@
 
 #define CLIENTS 32
 
-static struct endpoints endpoints;
 static char dir[64], unix_text[96];
 
 static void
@@ -84,38 +83,6 @@ must_listen(struct endpoint *endpoint)
 {
 	ck_assert_int_eq(endpoint_listen(endpoint), 0);
 	ck_assert_int_eq(endpoint->listening, endpoint->count);
-}
-
-static void
-done(struct endpoint *endpoint)
-{
-	endpoint_release(&endpoints, endpoint);
-}
-
-static int
-number(void)
-{
-	const struct endpoint *endpoint;
-	int count = 0;
-
-	TAILQ_FOREACH (endpoint, &endpoints, entry)
-		count++;
-	return count;
-}
-
-static unsigned
-port_of(const struct endpoint *endpoint)
-{
-	return ntohs(endpoint->socks[0].bound.u.in.sin_port);
-}
-
-static const char *
-text_with(const char *host, unsigned port)
-{
-	static char text[64];
-
-	snprintf(text, sizeof(text), "%s:%u", host, port);
-	return text;
 }
 
 static int

@@ -4,7 +4,7 @@
  * that were passed, ports that were given, and addresses of one port. The
  * descriptors from 3 up are kept free for what a test passes.
  */
-#include "endpoint.h"
+#include "endpoint_fixture.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +20,6 @@
 #define PASSED 3 /* how many at most */
 #define MAX    4 /* endpoints of one text */
 
-static struct endpoints endpoints;
 static struct endpoint *found[MAX];
 
 /* Check's own descriptors are to be above those that a test passes. */
@@ -106,15 +105,6 @@ pass_one(const char *name)
 	return port;
 }
 
-static char *
-text_with(const char *host, unsigned port)
-{
-	static char text[64];
-
-	snprintf(text, sizeof(text), "%s:%u", host, port);
-	return text;
-}
-
 /* In the round that goes on. */
 static int
 also(char *text)
@@ -150,29 +140,6 @@ must_be_twice(char *text)
 {
 	ck_assert_int_eq(also(text), -EX_UNAVAILABLE);
 	ck_assert_msg(strstr(heard, "is given twice") != NULL, "%s", heard);
-}
-
-static void
-done(struct endpoint *endpoint)
-{
-	endpoint_release(&endpoints, endpoint);
-}
-
-static int
-number(void)
-{
-	const struct endpoint *endpoint;
-	int count = 0;
-
-	TAILQ_FOREACH (endpoint, &endpoints, entry)
-		count++;
-	return count;
-}
-
-static unsigned
-port_of(const struct endpoint *endpoint)
-{
-	return ntohs(endpoint->socks[0].bound.u.in.sin_port);
 }
 
 START_TEST(a_passed_socket_is_one_under_any_text)
