@@ -343,6 +343,20 @@ plugin_provide(const char *word, const char *path, int fd)
 	close(fd);
 }
 
+void
+plugin_forget_provided(void)
+{
+	struct plugin_file *file;
+
+	while ((file = plugin_provided) != NULL) {
+		plugin_provided = file->next;
+		close(file->fd);
+		free(file->word);
+		free(file->path);
+		free(file);
+	}
+}
+
 /* As plugin_find(), of one that was provided; *provided is 0 if none was. */
 static int
 plugin_find_provided(const char *word, char **path, int *provided)

@@ -43,6 +43,7 @@ struct plugin *plugin_load(
  * is looked for there.
  */
 void plugin_provide(const char *word, const char *path, int fd);
+void plugin_forget_provided(void);
 
 /* Calls on_name for each plugin file, nearest folder first, sorted. */
 void plugin_each(const struct plugin_dirs *dirs,

@@ -27,6 +27,8 @@ int
 serve_load(struct serve **serve, const struct settings *settings,
     const char *worker_group)
 {
+	int status;
+
 	*serve = calloc(1, sizeof(**serve));
 	if (*serve != NULL)
 		(*serve)->listeners =
@@ -35,7 +37,9 @@ serve_load(struct serve **serve, const struct settings *settings,
 		log_write(BEVHOST_LOG_ERROR, NULL, "%m");
 		return EX_OSERR;
 	}
-	return load_all(&(*serve)->load, settings, worker_group);
+	status = load_all(&(*serve)->load, settings, worker_group);
+	plugin_forget_provided();
+	return status;
 }
 
 void

@@ -83,12 +83,12 @@ def session(pid):
 
 
 def descriptors(pid):
-    """What its descriptors are, sockets and pipes by their kind."""
+    """What its descriptors are, by kind; a copy's folder is each start's own."""
     found = []
     folder = f"/proc/{pid}/fd"
     for name in os.listdir(folder):
         try:
-            found.append(re.sub(r":\[\d+\]", "",
+            found.append(re.sub(r":\[\d+\]|(?<=/bevhost-)\d+-\w{6}(?=/)", "",
                                 os.readlink(os.path.join(folder, name))))
         except FileNotFoundError:
             pass  # that of listdir
