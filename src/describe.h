@@ -3,7 +3,7 @@
 #ifndef DESCRIBE_H
 #define DESCRIBE_H
 
-#include "plugin.h"
+#include "plugin_load.h"
 
 /* Each returns 0, or -1 having logged. All print on standard output. */
 int describe_list(const struct plugin_dirs *dirs) BEVHOST_MUST_CHECK;

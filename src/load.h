@@ -4,6 +4,7 @@
 #define LOAD_H
 
 #include "instance.h"
+#include "plugin_load.h"
 
 struct settings;
 struct worker_settings;

@@ -20,7 +20,7 @@
 #include "managed.h"
 #include "master.h"
 #include "options.h"
-#include "plugin.h"
+#include "plugin_load.h"
 #include "single.h"
 #include "upgrade.h"
 

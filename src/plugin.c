@@ -5,7 +5,7 @@
  * never unloaded: a callback may still be on its way. What does not fit this
  * host is refused with the difference.
  */
-#include "plugin.h"
+#include "plugin_load.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

@@ -10,7 +10,7 @@
 #include <bevhost/generator.h>
 
 #include "coro.h"
-#include "plugin.h"
+#include "plugin_load.h"
 
 /* The fields of API 1 that a shorter struct must at least have. */
 #define PLUGIN_STRUCT_MIN offsetof(struct bevhost_plugin, version)
