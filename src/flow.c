@@ -441,6 +441,26 @@ flow_on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void
+flow_assign_read(struct flow *flow)
+{
+	struct event *event = &flow->bev->ev_read;
+
+	event_assign(event, flow->loop->base, flow->fd,
+	    EV_READ | EV_PERSIST | EV_FINALIZE, flow_on_readable, flow);
+}
+
+void
+flow_end_timeouts(struct flow *flow)
+{
+	bufferevent_set_timeouts(flow->bev, NULL, NULL);
+	/* An event that was not pending has kept its own, and would start it
+	   again with each of its callbacks. */
+	event_del(&flow->bev->ev_read);
+	flow_assign_read(flow);
+	flow_rest(flow);
+}
+
 int
 flow_init(struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
 {
@@ -458,8 +478,7 @@ flow_init(struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
 	    bufferevent_set_max_single_read(bev, FLOW_READ_IN_PLACE) < 0 ||
 	    bufferevent_set_max_single_write(bev, FLOW_WRITE_MAX) < 0)
 		return -1;
-	event_assign(&bev->ev_read, loop->base, flow->fd,
-	    EV_READ | EV_PERSIST | EV_FINALIZE, flow_on_readable, flow);
+	flow_assign_read(flow);
 	flow_rest(flow);
 	return 0;
 }

@@ -110,5 +110,7 @@ void flow_call(struct flow *flow);
 void flow_list(struct flow *flow);
 size_t flow_owed(const struct flow *flow);
 void flow_flush(struct flow *flow);
+/* Those of the handler are no more; what it had enabled is to be enabled. */
+void flow_end_timeouts(struct flow *flow);
 
 #endif

@@ -128,7 +128,7 @@ flow_close(struct flow *flow, enum bevhost_close how)
 		flow->closing = 1;
 		flow_set_heard(flow, 1);
 		bufferevent_setwatermark(flow->bev, EV_READ | EV_WRITE, 0, 0);
-		bufferevent_set_timeouts(flow->bev, NULL, NULL);
+		flow_end_timeouts(flow);
 		evbuffer_freeze(flow->bev->output, 0);
 		flow->paused = 0;
 		if (!flow->eof && bufferevent_enable(flow->bev, EV_READ) < 0)

@@ -452,6 +452,56 @@ START_TEST(flushing_close_delivers_all_then_ends)
 }
 END_TEST
 
+/* libevent would go on with it: it comes back with each event. */
+static void
+close_after_timeout(int is_write)
+{
+	struct timeval short_time = { .tv_usec = 10 * 1000 };
+	struct end end;
+	char *bytes = calloc(1, 5000000);
+	ssize_t total = 0, len;
+	int i;
+
+	end_init(&end);
+	bufferevent_set_timeouts(end.flow.bev, is_write ? NULL : &short_time,
+	    is_write ? &short_time : NULL);
+	if (is_write)
+		bufferevent_write(end.flow.bev, bytes, 5000000);
+	while (end.events == 0)
+		ck_assert_int_ge(event_base_loop(base, EVLOOP_ONCE), 0);
+	if (!is_write)
+		bufferevent_write(end.flow.bev, bytes, 5000000);
+	flow_close(&end.flow, BEVHOST_CLOSE_FLUSH);
+	for (i = 0; i < 5000; i++) {
+		turn();
+		len = take_bytes(&end);
+		if (len < 0)
+			break;
+		total += len;
+		if (i >= 3)
+			continue;
+		/* A peer that is slower than the timeout. */
+		send_bytes(&end, 1);
+		turn();
+		usleep(20 * 1000);
+	}
+	ck_assert_int_eq(total, 5000000);
+	free(bytes);
+	end_clear(&end);
+}
+
+START_TEST(a_write_timeout_of_the_owner_ends_with_the_close)
+{
+	close_after_timeout(1);
+}
+END_TEST
+
+START_TEST(a_read_timeout_of_the_owner_ends_with_the_close)
+{
+	close_after_timeout(0);
+}
+END_TEST
+
 START_TEST(lingering_has_a_bound)
 {
 	struct end end;
@@ -556,6 +606,8 @@ main(void)
 	tcase_add_test(tcase, the_largest_single_read_is_kept);
 	tcase_add_test(tcase, end_of_file_and_error_are_reported_once);
 	tcase_add_test(tcase, flushing_close_delivers_all_then_ends);
+	tcase_add_test(tcase, a_write_timeout_of_the_owner_ends_with_the_close);
+	tcase_add_test(tcase, a_read_timeout_of_the_owner_ends_with_the_close);
 	tcase_add_test(tcase, lingering_has_a_bound);
 	tcase_add_test(tcase, close_in_a_callback_comes_after_it);
 	tcase_add_test(tcase, close_now_drops_and_comes_from_the_turn);
