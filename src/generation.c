@@ -57,21 +57,30 @@ generation_set_privileges(struct order *order, const struct privileges *to)
 }
 
 static int
+generation_is_of_group(const struct slot *slot, int handler)
+{
+	const struct generation *generation = slot->generation;
+
+	return strcmp(generation->settings.handlers[handler].worker_group,
+		   slot->worker_group) == 0;
+}
+
+static int
 generation_has_handler(const struct slot *slot, int handler)
 {
 	const struct generation *generation = slot->generation;
-	const struct settings_handler *h =
-	    &generation->settings.handlers[handler];
 
-	return strcmp(h->worker_group, slot->worker_group) == 0 && !h->paused;
+	return generation_is_of_group(slot, handler) &&
+	       !generation->settings.handlers[handler].paused;
 }
 
+/* Of one that is paused too: others may have the same plugin. */
 static int
 generation_has_code(const struct slot *slot, int handler)
 {
 	const struct generation *generation = slot->generation;
 
-	return generation_has_handler(slot, handler) &&
+	return generation_is_of_group(slot, handler) &&
 	       generation->code[handler].path != NULL;
 }
 

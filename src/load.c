@@ -90,11 +90,21 @@ load_all(struct load *load, const struct settings *settings,
 	return status;
 }
 
+static const char *
+load_word(const struct load *load, int n)
+{
+	return load->settings->handlers[load->handlers[n]].plugin;
+}
+
 int
 load_open_code(const struct load *load, int n, int *handler, const char **path)
 {
 	const struct plugin *plugin = load->instances[n].plugin;
+	int i;
 
+	for (i = 0; i < n; i++)
+		if (strcmp(load_word(load, i), load_word(load, n)) == 0)
+			return -1;
 	*handler = load->handlers[n];
 	*path = plugin->path;
 	return plugin->copy != NULL ? open(plugin->copy, O_RDONLY | O_CLOEXEC)

@@ -26,7 +26,7 @@ int load_all(struct load *load, const struct settings *settings,
     const char *worker_group) BEVHOST_MUST_CHECK;
 
 /* The file that is loaded for the n-th instance, open; its handler, and where
-   it was found. -1: it cannot be opened. */
+   it was found. -1: it cannot be opened, or an earlier one has the same. */
 int
 load_open_code(const struct load *load, int n, int *handler, const char **path);
 

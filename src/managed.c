@@ -39,6 +39,10 @@
 #define MANAGED_ORPHAN_SIGNAL (SIGRTMIN + 6)
 #define MANAGED_SPARE_S	      5 /* after the end of the deadline */
 
+/* Files of plugins that are handed on: what all workers after this one are told
+   of fits into a queue that nobody reads yet. */
+#define MANAGED_CODE_MAX 64
+
 struct managed {
 	struct order order;
 	struct settings settings;
@@ -150,17 +154,19 @@ managed_tell_code(const struct managed *managed)
 {
 	struct ipc_message message = { .type = IPC_CODE };
 	const char *path;
-	int i, handler;
+	int i, handler, told = 0;
 
-	for (i = 0; (message.fd = serve_open_code(
+	for (i = 0; told < MANAGED_CODE_MAX &&
+		    (message.fd = serve_open_code(
 			 managed->serve, i, &handler, &path)) != -2;
 	     i++) {
 		if (message.fd < 0)
 			continue;
 		message.numbers[0] = handler;
 		if (snprintf(message.text, sizeof(message.text), "%s", path) <
-		    (int)sizeof(message.text))
-			(void)!ipc_send(ORDER_FD_IPC, &message);
+			(int)sizeof(message.text) &&
+		    ipc_send(ORDER_FD_IPC, &message) == 0)
+			told++;
 		close(message.fd);
 	}
 }

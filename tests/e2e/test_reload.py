@@ -356,6 +356,15 @@ class Replaced(Reload):
         self.assertEqual(reload[0], 78)
         self.assertEqual(answer, b"v1: x")
 
+    def test_however_many_handlers_it_has(self):
+        harness.need_config()
+        listen = 'listen "127.0.0.1:0" { handler = "greeting" }\n'
+        with Config("workers = 2\n" + 400 * listen) as config:
+            with Server(options=("-c", config.path), listen=(),
+                        master=True) as server:
+                self.kill_all(server)
+                self.assertEqual(greet(server), b"Hello World!")
+
     @unittest.skipUnless(os.geteuid() == 0, "only root can become others")
     def test_as_another_user(self):
         with tempfile.TemporaryDirectory() as folder:
