@@ -35,6 +35,45 @@ AS_IF([test "x$with_confuse" != xno], [
 ])
 AS_IF([test "x$have_confuse" = xyes], [AC_DEFINE([HAVE_CONFUSE], [1],
 	[there are configuration files])])
+AM_CONDITIONAL([HAVE_CONFUSE], [test "x$have_confuse" = xyes])
+
+AC_ARG_WITH([openssl], [AS_HELP_STRING([--without-openssl],
+	[do without TLS, and without OpenSSL])])
+AS_IF([test "x$with_openssl" != xno], [
+	PKG_CHECK_MODULES([OPENSSL], [openssl >= 3.0], [have_openssl=yes],
+		[have_openssl=no])
+	AS_IF([test "x$with_openssl$have_openssl" = xyesno], [AC_MSG_ERROR(
+		[OpenSSL 3.0 was not found: install the package libssl-dev])])
+])
+AS_IF([test "x$have_openssl" = xyes], [AC_DEFINE([HAVE_OPENSSL], [1],
+	[there is TLS])])
+AM_CONDITIONAL([HAVE_OPENSSL], [test "x$have_openssl" = xyes])
+
+AC_ARG_WITH([seccomp], [AS_HELP_STRING([--without-seccomp],
+	[do without libseccomp: the sandbox holds files alone])])
+AS_IF([test "x$with_seccomp" != xno], [
+	PKG_CHECK_MODULES([SECCOMP], [libseccomp >= 2.5], [have_seccomp=yes],
+		[have_seccomp=no])
+	AS_IF([test "x$with_seccomp$have_seccomp" = xyesno], [AC_MSG_ERROR(
+		[libseccomp 2.5 was not found: install the package libseccomp-dev])])
+])
+AS_IF([test "x$have_seccomp" = xyes], [AC_DEFINE([HAVE_SECCOMP], [1],
+	[the sandbox filters system calls])])
+
+AC_ARG_WITH([lua], [AS_HELP_STRING([--without-lua],
+	[do without the plugin lua, and without Lua 5.4])])
+AS_IF([test "x$with_lua" != xno], [
+	PKG_CHECK_MODULES([LUA], [lua5.4 >= 5.4.3], [have_lua=yes], [
+		PKG_CHECK_MODULES([LUA], [lua >= 5.4.3 lua < 5.5],
+			[have_lua=yes], [have_lua=no])])
+	AS_IF([test "x$with_lua$have_lua" = xyesno], [AC_MSG_ERROR(
+		[Lua 5.4 was not found: install the package liblua5.4-dev])])
+])
+AM_CONDITIONAL([HAVE_LUA], [test "x$have_lua" = xyes])
+
+dnl For make html.
+AC_CHECK_PROGS([MANDOC], [mandoc])
+AC_CHECK_PROGS([CMARK], [cmark-gfm])
 
 AC_ARG_ENABLE([tests], [AS_HELP_STRING([--disable-tests],
 	[do without the tests, and without Check and python3 that they need])])
@@ -53,7 +92,6 @@ AM_CONDITIONAL([HAVE_LIBUV], [test "x$have_libuv" = xyes])
 AC_CHECK_PROGS([PYTHON], [python3])
 AM_CONDITIONAL([HAVE_PYTHON], [test -n "$PYTHON"])
 AC_CHECK_PROGS([VALGRIND], [valgrind])
-AC_CHECK_PROGS([MANDOC], [mandoc])
 AC_CHECK_PROGS([CLANG_FORMAT], [clang-format])
 dnl For the test of the headers alone: libtool need not know of C++.
 AC_CHECK_PROGS([CXX], [g++ clang++ c++])
@@ -101,6 +139,16 @@ AS_IF([test "x$have_libuv" = xyes], [uv_say=yes],
 AS_CASE([$with_confuse,$have_confuse], [*,yes], [confuse_say=yes],
 	[no,*], [confuse_say=no],
 	[confuse_say="no (package libconfuse-dev)"])
+AS_CASE([$with_openssl,$have_openssl], [*,yes],
+	[openssl_say="OpenSSL $($PKG_CONFIG --modversion openssl)"],
+	[no,*], [openssl_say=no],
+	[openssl_say="no (package libssl-dev)"])
+AS_CASE([$with_seccomp,$have_seccomp], [*,yes], [seccomp_say=yes],
+	[no,*], [seccomp_say="files only"],
+	[seccomp_say="files only (for system calls: package libseccomp-dev)"])
+AS_CASE([$with_lua,$have_lua], [*,yes], [lua_say=yes],
+	[no,*], [lua_say=no],
+	[lua_say="no (package liblua5.4-dev)"])
 coro_say=$with_coro
 AS_IF([test $with_coro = ucontext],
 	[coro_say="ucontext, slower than boost (package libboost-context-dev)"])
@@ -110,6 +158,9 @@ AC_MSG_NOTICE([
     plugins             $plugindir
     stacks of tasks     $coro_say
     configuration file  $confuse_say
+    sandbox             $seccomp_say
+    TLS                 $openssl_say
+    plugin lua          $lua_say
     units of systemd    ${systemdsystemunitdir:-no}
     tests               $tests_say
     libuv in the bench  $uv_say

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 enum addr_kind {
 	ADDR_INET, /* host and port */

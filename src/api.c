@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bevhost/plugin.h>
+
 #include "call.h"
 #include "conn.h"
 #include "instance.h"
@@ -17,10 +19,7 @@
 struct bevhost_conn *
 bevhost_conn_of(struct bufferevent *bev)
 {
-	void *arg;
-
-	bufferevent_getcb(bev, NULL, NULL, NULL, &arg);
-	return arg;
+	return (struct bevhost_conn *)flow_of(bev);
 }
 
 struct bufferevent *
@@ -85,6 +84,12 @@ bevhost_conn_set_write_watermark(struct bevhost_conn *conn, size_t bytes)
 		flow_set_write_watermark(&conn->flow, bytes);
 }
 
+int
+bevhost_conn_lend(struct bevhost_conn *conn)
+{
+	return conn_lend(conn);
+}
+
 void
 bevhost_conn_hold(struct bevhost_conn *conn)
 {
@@ -100,7 +105,7 @@ bevhost_conn_release(struct bevhost_conn *conn)
 const struct sockaddr *
 bevhost_conn_client(const struct bevhost_conn *conn, socklen_t *len)
 {
-	return conn_peer(conn, len);
+	return conn_client(conn, len);
 }
 
 const struct sockaddr *
@@ -124,32 +129,7 @@ char *
 bevhost_conn_client_text(
     const struct bevhost_conn *conn, char *buf, size_t size)
 {
-	return conn_peer_text(conn, buf, size);
-}
-
-struct bevhost_timer *
-bevhost_timer_new(struct bevhost_conn *conn, bevhost_timer_cb cb)
-{
-	return conn_timer_new(conn, cb);
-}
-
-int
-bevhost_timer_start(struct bevhost_timer *timer, int64_t timeout_ms)
-{
-	return conn_timer_start(timer, timeout_ms);
-}
-
-void
-bevhost_timer_stop(struct bevhost_timer *timer)
-{
-	conn_timer_stop(timer);
-}
-
-void
-bevhost_timer_free(struct bevhost_timer *timer)
-{
-	if (timer != NULL)
-		conn_timer_free(timer);
+	return conn_client_text(conn, buf, size);
 }
 
 const char *

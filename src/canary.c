@@ -14,6 +14,8 @@
 
 #include <event2/event.h>
 
+#include <bevhost/reason.h>
+
 #include "clock.h"
 #include "generations_own.h"
 #include "log.h"

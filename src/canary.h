@@ -3,7 +3,7 @@
 #ifndef CANARY_H
 #define CANARY_H
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct canary;
 struct generations;

@@ -13,6 +13,7 @@
 #include <sysexits.h>
 
 #include "log.h"
+#include "settings_say.h"
 
 #ifndef HAVE_CONFUSE
 
@@ -20,11 +21,9 @@ int
 config_file_read(const char *path, struct settings *settings)
 {
 	(void)settings;
-	log_write(BEVHOST_LOG_ERROR, NULL,
-	    "--config=%s: this bevhost was built without libConfuse, which "
-	    "reads such files",
-	    path);
-	return -EX_CONFIG;
+	return settings_say_error("config", path, NULL,
+	    "this bevhost was built without libConfuse, which reads such "
+	    "files");
 }
 
 #else
@@ -34,22 +33,72 @@ config_file_read(const char *path, struct settings *settings)
 #include "near.h"
 #include "param.h"
 #include "settings_edit.h"
+#include "settings_origin.h"
 
-#define CONFIG_FILES_MAX 1000
-#define CONFIG_ROOT_MAX	 64
+#define CONFIG_FILES_MAX   1000
+#define CONFIG_OPTIONS_MAX 96
 
 static int
 config_on_scalar(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	char why[PARAM_TEXT_SIZE];
+	char where[CONFIG_WHERE_MAX], why[PARAM_TEXT_SIZE], *text;
+	int status;
 
 	if (config_give(cfg, opt->name, 0) < 0)
 		return -1;
 	config->given_root = config->given_count;
-	if (settings_set(config->settings, opt->name, value, why, sizeof(why)) <
-	    0)
+	text = config_value(opt->name, value);
+	if (text == NULL)
+		return config_no_memory(cfg);
+	status =
+	    settings_set(config->settings, opt->name, text, why, sizeof(why));
+	free(text);
+	if (status < 0)
 		return config_say_value(cfg, opt->name, value, why);
+	if (settings_give(&config->settings->guard, opt->name,
+		config_where(cfg->line, where)) < 0)
+		return config_no_memory(cfg);
 	return config_kept(value, result);
+}
+
+static const cfg_opt_t *
+config_find_opt(const cfg_opt_t *opts, const char *name)
+{
+	for (; opts != NULL && opts->name != NULL; opts++)
+		if (strcmp(opts->name, name) == 0)
+			return opts;
+	return NULL;
+}
+
+/* It is an option, but not of this section. Returns whether it is one. */
+static int
+config_is_elsewhere(const cfg_t *cfg, const char *name)
+{
+	const cfg_opt_t *host = config_find_opt(config->root->opts, name);
+	const cfg_opt_t *listen = config_find_opt(config->root->opts, "listen");
+
+	if (strcmp(name, CONFIG_TEXT_TLS_NAME) == 0)
+		name = SETTINGS_TLS_SECTION;
+	if (host != NULL && (host->type == CFGT_SEC || host->type == CFGT_FUNC))
+		config_fail_at(cfg->line,
+		    "%s stands by itself: write it outside of %s { }", name,
+		    cfg->name);
+	else if (host != NULL)
+		config_fail_at(cfg->line,
+		    "%s is an option of the host, not of a %s: write it "
+		    "outside of %s { }",
+		    name,
+		    strcmp(cfg->name, "listen") == 0 ? "listener"
+						     : "worker group",
+		    cfg->name);
+	else if (config_find_opt(listen->subopts, name) != NULL)
+		config_fail_at(cfg->line,
+		    "%s is an option of a listener: write it inside of "
+		    "listen \"ADDRESS\" { }",
+		    name);
+	else
+		return 0;
+	return 1;
 }
 
 static void config_on_error(cfg_t *cfg, const char *format, va_list args)
@@ -75,10 +124,27 @@ config_on_error(cfg_t *cfg, const char *format, va_list args)
 	if (cfg->flags & CFGF_KEYSTRVAL)
 		return;
 	text[strlen(text) - 1] = '\0';
+	if (config_is_elsewhere(cfg, near.word))
+		return;
+	if (strcmp(near.word, SETTINGS_TLS_SECTION) == 0) {
+		config_fail_at(cfg->line, "tls is a section: write tls { }");
+		return;
+	}
 	for (opt = cfg->opts; opt->name != NULL; opt++)
-		near_offer(&near, opt->name);
+		near_offer(&near, strcmp(opt->name, CONFIG_TEXT_TLS_NAME) == 0
+				      ? SETTINGS_TLS_SECTION
+				      : opt->name);
 	config_fail_at(cfg->line, "unknown option '%s'%s", near.word,
 	    near_text(&near, hint, sizeof(hint)));
+}
+
+/* What is wrong with a file is said by then; what is not, is not the file. */
+static int
+config_fail_silent(const struct config_source *source)
+{
+	log_write(BEVHOST_LOG_ERROR, NULL, "%s: %s", source->path,
+	    strerror(errno != 0 ? errno : ENOMEM));
+	return -EX_OSERR;
 }
 
 /* The text of a file, plain, to libConfuse. */
@@ -100,9 +166,10 @@ config_parse(const struct config_source *source)
 			    BEVHOST_LOG_ERROR, NULL, "%s: %m", source->path);
 			status = -EX_OSERR;
 		} else {
-			if (cfg_parse_fp(config->root, file) != CFG_SUCCESS &&
-			    config->status == 0)
-				config->status = -EX_CONFIG;
+			errno = 0;
+			status = cfg_parse_fp(config->root, file);
+			if (status != CFG_SUCCESS && config->status == 0)
+				config->status = config_fail_silent(source);
 			status = config->status;
 			fclose(file);
 		}
@@ -153,11 +220,29 @@ config_on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 	return config->status;
 }
 
-static cfg_t *
-config_new_root(void)
+/* Appends those of the table that may have several values. */
+static size_t
+config_add_lists(cfg_opt_t *opts, size_t count)
+{
+	static const cfg_opt_t one =
+	    CFG_STR_CB(NULL, NULL, CFGF_NODEFAULT, config_on_item);
+	static const cfg_opt_t several =
+	    CFG_STR_LIST_CB(NULL, NULL, CFGF_NODEFAULT, config_on_item);
+	const struct settings_list *list = settings_lists;
+
+	for (; list->name != NULL; list++, count++) {
+		opts[count] = list->once ? one : several;
+		opts[count].name = list->name;
+	}
+	return count;
+}
+
+/* What a listener may have of its own, after what it alone has. */
+static void
+config_fill_listen(cfg_opt_t *opts)
 {
 	static cfg_opt_t with[] = { CFG_END() };
-	static cfg_opt_t listen[] = {
+	static const cfg_opt_t fixed[] = {
 		CFG_STR_CB(
 		    "handler", NULL, CFGF_NODEFAULT, config_on_listen_value),
 		CFG_STR_CB(
@@ -165,24 +250,45 @@ config_new_root(void)
 		CFG_STR_CB(
 		    "group", NULL, CFGF_NODEFAULT, config_on_listen_value),
 		CFG_STR_CB("word", NULL, CFGF_NODEFAULT, config_on_word),
+		CFG_STR_CB(
+		    CONFIG_TEXT_TLS_NAME, NULL, CFGF_NODEFAULT, config_on_tls),
 		CFG_STR_LIST_CB("also", NULL, CFGF_NODEFAULT, config_on_also),
 		CFG_SEC("with", with, CFGF_MULTI | CFGF_KEYSTRVAL),
-		CFG_END(),
 	};
+	static const cfg_opt_t scalar =
+	    CFG_STR_CB(NULL, NULL, CFGF_NODEFAULT, config_on_guard);
+	static const cfg_opt_t end = CFG_END();
+	const struct bevhost_param *param = settings_guard_next(NULL);
+	size_t count = sizeof(fixed) / sizeof(fixed[0]);
+
+	memcpy(opts, fixed, sizeof(fixed));
+	for (; param != NULL; param = settings_guard_next(param), count++) {
+		opts[count] = scalar;
+		opts[count].name = param->name;
+	}
+	opts[config_add_lists(opts, count)] = end;
+}
+
+static cfg_t *
+config_new_root(void)
+{
 	static cfg_opt_t group[] = {
 		CFG_STR_CB(
 		    "workers", NULL, CFGF_NODEFAULT, config_on_group_workers),
 		CFG_END(),
 	};
+	static cfg_opt_t listen[CONFIG_OPTIONS_MAX];
 	static const cfg_opt_t fixed[] = {
 		CFG_SEC("listen", listen, CFGF_MULTI | CFGF_TITLE),
 		CFG_SEC("worker-group", group, CFGF_MULTI | CFGF_TITLE),
 		CFG_FUNC("include", config_on_include),
+		CFG_STR_CB(
+		    CONFIG_TEXT_TLS_NAME, NULL, CFGF_NODEFAULT, config_on_tls),
 		CFG_END(),
 	};
 	static const cfg_opt_t scalar =
 	    CFG_STR_CB(NULL, NULL, CFGF_NODEFAULT, config_on_scalar);
-	cfg_opt_t opts[CONFIG_ROOT_MAX] = { { .name = NULL } };
+	cfg_opt_t opts[CONFIG_OPTIONS_MAX] = { { .name = NULL } };
 	size_t count = 0;
 	cfg_t *root;
 
@@ -190,7 +296,9 @@ config_new_root(void)
 		opts[count] = scalar;
 		opts[count].name = settings_params[count].name;
 	}
+	count = config_add_lists(opts, count);
 	memcpy(&opts[count], fixed, sizeof(fixed));
+	config_fill_listen(listen);
 	root = cfg_init(opts, CFGF_NONE);
 	if (root == NULL)
 		return NULL;
@@ -217,7 +325,10 @@ config_file_read(const char *path, struct settings *settings)
 	status = config_read(path, NULL);
 	config_forget(0);
 	free(reader.given);
-	cfg_free(reader.root);
+	/* Of a section that it had no memory for, libConfuse would free what it
+	   has not made. */
+	if (status != -EX_OSERR)
+		cfg_free(reader.root);
 	config = NULL;
 	return status;
 }

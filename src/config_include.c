@@ -176,16 +176,16 @@ config_source_clear(struct config_source *source)
 	source->bytes = NULL;
 }
 
-static char *
-config_include_path(const char *path, const char *pattern)
+char *
+config_path(const char *file, const char *path)
 {
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(file, '/');
 	char *whole;
 	int len;
 
-	if (pattern[0] == '/' || slash == NULL)
-		return strdup(pattern);
-	len = asprintf(&whole, "%.*s/%s", (int)(slash - path), path, pattern);
+	if (path[0] == '/' || path[0] == '\0' || slash == NULL)
+		return strdup(path);
+	len = asprintf(&whole, "%.*s/%s", (int)(slash - file), file, path);
 	return len < 0 ? NULL : whole;
 }
 
@@ -209,7 +209,7 @@ config_include_copy(char *const *found, size_t count)
 char **
 config_include_expand(const char *path, const char *pattern)
 {
-	char *whole = config_include_path(path, pattern), **paths = NULL;
+	char *whole = config_path(path, pattern), **paths = NULL;
 	glob_t found = { .gl_pathc = 0 };
 	int status;
 

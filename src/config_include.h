@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 /* A file that is being read, and what includes it. */
 struct config_source {
@@ -25,6 +25,10 @@ struct config_source {
 int config_source_read(struct config_source *source, const char *path,
     const struct config_source *parent, const char *where) BEVHOST_MUST_CHECK;
 void config_source_clear(struct config_source *source);
+
+/* A path as it is written in a file: beside that, when it is relative. A copy,
+   or NULL with errno. */
+char *config_path(const char *file, const char *path) BEVHOST_MUST_CHECK;
 
 /*
  * The files for a pattern, which is relative to the folder of path: sorted,

@@ -19,6 +19,8 @@
 #include "log.h"
 #include "param.h"
 #include "settings_edit.h"
+#include "settings_origin.h"
+#include "settings_say.h"
 
 struct config_reader *config;
 
@@ -38,7 +40,7 @@ config_fail_at(int line, const char *format, ...)
 	return -1;
 }
 
-static int
+int
 config_no_memory(const cfg_t *cfg)
 {
 	return config_fail_at(cfg->line, "%s", strerror(ENOMEM));
@@ -96,12 +98,22 @@ config_kept(const char *value, void *result)
 	return 0;
 }
 
+char *
+config_value(const char *name, const char *value)
+{
+	return settings_is_path(name) ? config_path(config->source->path, value)
+				      : strdup(value);
+}
+
 int
 config_say_value(
     const cfg_t *cfg, const char *name, const char *value, const char *why)
 {
-	return config_fail_at(cfg->line, "%s = '%s': %s%s", name, value,
-	    strncmp(why, "is ", 3) == 0 ? "it " : "", why);
+	char where[CONFIG_WHERE_MAX];
+
+	config->status = settings_say_error(
+	    name, value, config_where(cfg->line, where), why);
+	return -1;
 }
 
 static int
@@ -149,14 +161,23 @@ config_set_handler(
 {
 	char where[CONFIG_WHERE_MAX];
 
+	char *path;
+	int status;
+
 	if (value[0] == '\0')
 		return config_fail_at(cfg->line, "the plugin's name is empty");
-	/* What is wrong with the plugin is wrong here. */
-	if (settings_replace_text(&handler->plugin, value) < 0 ||
-	    settings_replace_text(
-		&handler->where, config_where(cfg->line, where)) < 0)
+	path = strchr(value, '/') != NULL
+		   ? config_path(config->source->path, value)
+		   : strdup(value);
+	if (path == NULL)
 		return config_no_memory(cfg);
-	return 0;
+	/* What is wrong with the plugin is wrong here. */
+	status = settings_replace_text(&handler->plugin, path);
+	if (status == 0)
+		status = settings_replace_text(
+		    &handler->where, config_where(cfg->line, where));
+	free(path);
+	return status < 0 ? config_no_memory(cfg) : 0;
 }
 
 static int
@@ -218,6 +239,71 @@ config_on_also(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	if (handler == NULL ||
 	    config_address(cfg, handler, value, cfg->line) < 0)
 		return -1;
+	return config_kept(value, result);
+}
+
+/* A scalar of a listener's own. */
+int
+config_on_guard(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	struct settings_handler *handler = config_handler(cfg);
+	char where[CONFIG_WHERE_MAX], why[PARAM_TEXT_SIZE];
+
+	if (handler == NULL ||
+	    config_give(cfg, opt->name, config->given_root) < 0)
+		return -1;
+	if (settings_guard_set(
+		&handler->guard, opt->name, value, why, sizeof(why)) < 0)
+		return config_say_value(cfg, opt->name, value, why);
+	if (settings_give(
+		&handler->guard, opt->name, config_where(cfg->line, where)) < 0)
+		return config_no_memory(cfg);
+	return config_kept(value, result);
+}
+
+/* One of those that may have several values, of a listener or of all. */
+int
+config_on_item(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	struct settings_guard *guard = &config->settings->guard;
+	struct settings_handler *handler;
+	char where[CONFIG_WHERE_MAX], why[PARAM_TEXT_SIZE], *text;
+	int status;
+
+	if (cfg != config->root) {
+		handler = config_handler(cfg);
+		if (handler == NULL)
+			return -1;
+		guard = &handler->guard;
+	}
+	text = config_value(opt->name, value);
+	if (text == NULL)
+		return config_no_memory(cfg);
+	status = settings_add_item(guard, settings_list_find(opt->name), text,
+	    config_where(cfg->line, where), why, sizeof(why));
+	free(text);
+	return status < 0 ? config_say_value(cfg, opt->name, value, why)
+			  : config_kept(value, result);
+}
+
+/* A section of TLS begins; what is in it is as if it stood outside. */
+int
+config_on_tls(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	struct settings_guard *guard = &config->settings->guard;
+	struct settings_handler *handler;
+	char where[CONFIG_WHERE_MAX];
+
+	(void)opt;
+	if (cfg != config->root) {
+		handler = config_handler(cfg);
+		if (handler == NULL)
+			return -1;
+		guard = &handler->guard;
+	}
+	if (settings_give(guard, SETTINGS_TLS_SECTION,
+		config_where(cfg->line, where)) < 0)
+		return config_no_memory(cfg);
 	return config_kept(value, result);
 }
 

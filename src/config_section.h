@@ -39,6 +39,7 @@ extern struct config_reader *config;
 
 /* Each returns -1 having logged, for libConfuse. */
 int config_fail_at(int line, const char *format, ...) BEVHOST_PRINTF(2, 3);
+int config_no_memory(const cfg_t *cfg);
 int config_say_value(
     const cfg_t *cfg, const char *name, const char *value, const char *why);
 
@@ -52,6 +53,10 @@ char *config_where(int line, char *buf);
 int config_give(const cfg_t *cfg, const char *name, int first);
 void config_forget(int first);
 
+/* The value of an option, which may be a path beside the file. A copy, or
+   NULL. */
+char *config_value(const char *name, const char *value);
+
 /* The end of a callback that has taken value. Returns 0. */
 int config_kept(const char *value, void *result);
 
@@ -59,6 +64,10 @@ int config_kept(const char *value, void *result);
 int config_on_listen_value(
     cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 int config_on_also(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
+int
+config_on_guard(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
+int config_on_item(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
+int config_on_tls(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 int config_on_word(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 int config_on_with(cfg_t *cfg, cfg_opt_t *opt);
 int config_on_listen(cfg_t *cfg, cfg_opt_t *opt);

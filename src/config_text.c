@@ -4,7 +4,8 @@
  * error has its line, and rewritten: libConfuse has no semicolons, counts a
  * line too many for some comments, takes a string that nobody closes, keeps
  * one of two sections with the same title, and knows no lines of free names.
- * What it gets has the same lines, each word in double quotes, and no comment.
+ * What it gets has the same lines, each word in double quotes, and no comment;
+ * a section `tls` is gone, and its `cert` is tls-cert.
  */
 #include "config_scan.h"
 
@@ -12,7 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_TEXT_DEPTH 4 /* of sections, more than there are */
+#include "near.h"
+#include "settings_edit.h"
+
+#define CONFIG_TEXT_DEPTH    4	/* of sections, more than there are */
+#define CONFIG_TEXT_NAME_MAX 64 /* of what may be an option in `tls` */
+
+/* In `tls`, but not with "tls-" before it outside. */
+#define CONFIG_TEXT_TLS_OWN "handshake-timeout"
 
 /* What may come next. */
 enum config_text_state {
@@ -34,6 +42,7 @@ struct config_syntax {
 	int open[CONFIG_TEXT_DEPTH]; /* lines of open braces */
 	int depth;
 	int with; /* the depth within a `with`, or 0 */
+	int tls;  /* likewise */
 };
 
 static int
@@ -143,6 +152,129 @@ config_text_is_name(const struct config_token *token)
 	return 1;
 }
 
+void
+config_text_clear(struct config_text *text)
+{
+	free(text->bytes);
+	text->bytes = NULL;
+	text->len = text->size = 0;
+}
+
+/* A brace follows the name. */
+static int
+config_text_begins_section(const struct config_syntax *syntax)
+{
+	struct config_syntax ahead = *syntax;
+	struct config_text none = { .bytes = NULL };
+	struct config_token token;
+	int kind;
+
+	ahead.scan.text = &none;
+	kind = config_scan_next(&ahead.scan, &token);
+	config_text_clear(&none);
+	return kind == '{';
+}
+
+static int
+config_text_begins_tls(const struct config_syntax *syntax)
+{
+	return !syntax->tls && syntax->name.len == 3 &&
+	       memcmp(syntax->name.start, "tls", 3) == 0 &&
+	       config_text_begins_section(syntax);
+}
+
+static int
+config_text_too_deep(struct config_syntax *syntax)
+{
+	return config_scan_fail(&syntax->scan, syntax->scan.line,
+	    "there is no section within this one");
+}
+
+/* Its brace is taken, and comes to an option that nobody can write. */
+static int
+config_text_open_tls(struct config_syntax *syntax)
+{
+	struct config_token brace;
+
+	if (config_scan_next(&syntax->scan, &brace) < 0)
+		return TOKEN_ERROR;
+	if (syntax->depth == CONFIG_TEXT_DEPTH)
+		return config_text_too_deep(syntax);
+	syntax->open[syntax->depth++] = syntax->scan.line;
+	syntax->tls = syntax->depth;
+	syntax->state = STATE_NAME;
+	config_scan_put(&syntax->scan, CONFIG_TEXT_TLS " = 1 ",
+	    sizeof(CONFIG_TEXT_TLS " = 1 ") - 1);
+	return 0;
+}
+
+static int
+config_text_is_option(const char *name)
+{
+	return settings_has(name) || settings_guard_find(name) != NULL ||
+	       settings_list_find(name) != NULL;
+}
+
+/* What may stand in a `tls` section, without its "tls-". */
+static void
+config_text_offer_tls(struct near *near)
+{
+	const struct bevhost_param *param = settings_guard_next(NULL);
+	const struct settings_list *list = settings_lists;
+
+	for (; param != NULL; param = settings_guard_next(param))
+		if (strncmp(param->name, "tls-", 4) == 0)
+			near_offer(near, param->name + 4);
+	for (; list->name != NULL; list++)
+		if (strncmp(list->name, "tls-", 4) == 0)
+			near_offer(near, list->name + 4);
+	near_offer(near, CONFIG_TEXT_TLS_OWN);
+}
+
+static int
+config_text_unknown_in_tls(struct config_syntax *syntax, const char *name)
+{
+	struct near near = { .word = name };
+	char hint[96];
+
+	if (config_text_begins_section(syntax))
+		return config_text_too_deep(syntax);
+	if (strncmp(name, "tls-", 4) == 0 && config_text_is_option(name))
+		return config_scan_fail(&syntax->scan, syntax->scan.line,
+		    "within tls { }, %s is written %s", name, name + 4);
+	if (config_text_is_option(name))
+		return config_scan_fail(&syntax->scan, syntax->scan.line,
+		    "%s is no option of tls: write it outside of tls { }",
+		    name);
+	config_text_offer_tls(&near);
+	return config_scan_fail(&syntax->scan, syntax->scan.line,
+	    "unknown option '%s' in tls%s", name,
+	    near_text(&near, hint, sizeof(hint)));
+}
+
+/* Some of the `tls` section's names are those of options as they are. */
+static int
+config_text_put_name(
+    struct config_syntax *syntax, const struct config_token *token)
+{
+	char name[CONFIG_TEXT_NAME_MAX] = "tls-";
+
+	if (syntax->tls) {
+		snprintf(name + 4, sizeof(name) - 4, "%.*s",
+		    (int)(token->len < sizeof(name) ? token->len
+						    : sizeof(name)),
+		    token->start);
+		if (strcmp(name + 4, CONFIG_TEXT_TLS_OWN) == 0)
+			memmove(name, name + 4, strlen(name + 4) + 1);
+		else if (!config_text_is_option(name))
+			return config_text_unknown_in_tls(syntax, name + 4);
+		config_scan_put(&syntax->scan, name, strlen(name));
+	} else {
+		config_scan_put(&syntax->scan, token->start, token->len);
+	}
+	return 0;
+}
+
 static int
 config_text_name(struct config_syntax *syntax, const struct config_token *token)
 {
@@ -156,8 +288,10 @@ config_text_name(struct config_syntax *syntax, const struct config_token *token)
 	syntax->name = *token;
 	if (syntax->with)
 		config_text_put_marked(syntax, token, syntax->scan.line);
-	else
-		config_scan_put(&syntax->scan, token->start, token->len);
+	else if (config_text_begins_tls(syntax))
+		return config_text_open_tls(syntax);
+	else if (config_text_put_name(syntax, token) < 0)
+		return TOKEN_ERROR;
 	syntax->state = STATE_AFTER_NAME;
 	return 0;
 }
@@ -165,9 +299,8 @@ config_text_name(struct config_syntax *syntax, const struct config_token *token)
 static int
 config_text_open(struct config_syntax *syntax)
 {
-	if (syntax->depth == CONFIG_TEXT_DEPTH || syntax->with)
-		return config_scan_fail(&syntax->scan, syntax->scan.line,
-		    "there is no section within this one");
+	if (syntax->depth == CONFIG_TEXT_DEPTH || syntax->with || syntax->tls)
+		return config_text_too_deep(syntax);
 	syntax->open[syntax->depth++] = syntax->scan.line;
 	if (syntax->state == STATE_AFTER_NAME && syntax->name.len == 4 &&
 	    memcmp(syntax->name.start, "with", 4) == 0)
@@ -185,7 +318,9 @@ config_text_close(struct config_syntax *syntax)
 		    "this '}' closes nothing");
 	syntax->depth--;
 	syntax->with = 0;
-	config_scan_put(&syntax->scan, "}", 1);
+	if (!syntax->tls)
+		config_scan_put(&syntax->scan, "}", 1);
+	syntax->tls = 0;
 	return 0;
 }
 
@@ -330,12 +465,4 @@ config_text_add(
 		return config_scan_fail(&syntax.scan,
 		    syntax.open[syntax.depth - 1], "this '{' is never closed");
 	return 0;
-}
-
-void
-config_text_clear(struct config_text *text)
-{
-	free(text->bytes);
-	text->bytes = NULL;
-	text->len = text->size = 0;
 }

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct config_text {
 	char *bytes;
@@ -25,6 +25,11 @@ struct config_text {
 int config_text_add(struct config_text *text, const char *path, const char *in,
     size_t len) BEVHOST_MUST_CHECK;
 void config_text_clear(struct config_text *text);
+
+/* What the beginning of a `tls` section becomes: an option whose name, without
+   the quotes, is no name in a file. */
+#define CONFIG_TEXT_TLS	     "\"tls{\""
+#define CONFIG_TEXT_TLS_NAME "tls{"
 
 /*
  * Titles, and names in a `with`, begin with a mark that makes them unique.

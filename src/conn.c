@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The way of a connection: accepted, admitted, opened, served, closed for one
- * reason. This file alone knows the order.
+ * reason. This file and conn_approach.c alone know the order.
  *
- *	NEW --admit, open--> OPEN --conn_close--> CLOSING --flow--> CLOSED
- *	 |                                                            |
- *	 +--refused, no memory--> gone          close(state, reason) <+
+ *	NEW --approach, open--> OPEN --conn_close--> CLOSING
+ *	 |                                              | flow
+ *	 +--refused, no memory--> gone <--close(reason)-- CLOSED
  */
-#include "conn.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -18,8 +16,14 @@
 
 #include <event2/buffer.h>
 
-#include "addr.h"
-#include "log.h"
+#include "conn_guard.h"
+#include "conn_own.h"
+#include "conn_proxy.h"
+#include "conn_timer.h"
+#include "flow_guard.h"
+#include "flow_lend.h"
+#include "outbound_list.h"
+#include "record.h"
 #include "reason.h"
 
 static void
@@ -31,24 +35,6 @@ conn_set_state(struct bevhost_conn *conn, enum conn_state state)
 	conn->state = (unsigned char)state;
 }
 
-const struct sockaddr *
-conn_peer(const struct bevhost_conn *conn, socklen_t *len)
-{
-	if (len != NULL) {
-		switch (conn->peer.sa.sa_family) {
-		case AF_INET:
-			*len = sizeof(conn->peer.in);
-			break;
-		case AF_INET6:
-			*len = sizeof(conn->peer.in6);
-			break;
-		default:
-			*len = sizeof(conn->peer.sa.sa_family);
-		}
-	}
-	return &conn->peer.sa;
-}
-
 int
 conn_fd(const struct bevhost_conn *conn)
 {
@@ -56,121 +42,25 @@ conn_fd(const struct bevhost_conn *conn)
 				      : conn->fd;
 }
 
-char *
-conn_peer_text(const struct bevhost_conn *conn, char *buf, size_t size)
-{
-	socklen_t len;
-	const struct sockaddr *peer = conn_peer(conn, &len);
-
-	return addr_text(peer, len, buf, size);
-}
-
-static void
-conn_say(const struct bevhost_conn *conn, enum bevhost_level level,
-    const char *what, const char *detail)
-{
-	char address[ADDR_TEXT_SIZE];
-
-	if (!log_enabled(level))
-		return;
-	log_write(level, instance_name(conn->handler.instance), "%s: %s%s",
-	    conn_peer_text(conn, address, sizeof(address)), what, detail);
-}
-
-static void
-conn_on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct bevhost_timer *timer = arg;
-	struct bevhost_conn *conn = timer->conn;
-
-	(void)fd;
-	(void)what;
-	assert(conn->state == CONN_OPEN);
-	handler_timer(&conn->handler, conn, timer->cb);
-	/* The turn frees, so conn is still there. */
-	flow_handler_ran(&conn->flow);
-}
-
-struct bevhost_timer *
-conn_timer_new(struct bevhost_conn *conn, bevhost_timer_cb cb)
-{
-	struct bevhost_timer *timer;
-
-	if (conn_is_closing(conn)) {
-		errno = ESHUTDOWN;
-		return NULL;
-	}
-	timer = calloc(1, sizeof(*timer));
-	if (timer == NULL)
-		return NULL;
-	timer->conn = conn;
-	timer->cb = cb;
-	timer->event = evtimer_new(conn->set->loop.base, conn_on_timer, timer);
-	if (timer->event == NULL) {
-		free(timer);
-		errno = ENOMEM;
-		return NULL;
-	}
-	LIST_INSERT_HEAD(&conn->timers, timer, entry);
-	return timer;
-}
-
-int
-conn_timer_start(struct bevhost_timer *timer, int64_t timeout_ms)
-{
-	struct timeval timeout = {
-		.tv_sec = (time_t)(timeout_ms / 1000),
-		.tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000),
-	};
-
-	if (conn_is_closing(timer->conn))
-		return -ESHUTDOWN;
-	if (timeout_ms < 0)
-		return -EINVAL;
-	/* From now, not from when this turn of the loop began. */
-	event_base_update_cache_time(timer->conn->set->loop.base);
-	return event_add(timer->event, &timeout) < 0 ? -ENOMEM : 0;
-}
-
-void
-conn_timer_stop(struct bevhost_timer *timer)
-{
-	event_del(timer->event);
-}
-
-void
-conn_timer_free(struct bevhost_timer *timer)
-{
-	LIST_REMOVE(timer, entry);
-	event_free(timer->event);
-	free(timer);
-}
-
-/* Stopped at once, freed with the connection: the handler may keep them. */
-static void
-conn_stop_timers(struct bevhost_conn *conn)
-{
-	struct bevhost_timer *timer;
-
-	LIST_FOREACH (timer, &conn->timers, entry)
-		event_del(timer->event);
-}
-
 /* The handler hears it last; then nothing refers to the conn. */
 static void
 conn_free(struct bevhost_conn *conn)
 {
 	struct conns *set = conn->set;
-	struct bevhost_timer *timer;
 
-	while ((timer = LIST_FIRST(&conn->timers)) != NULL)
-		conn_timer_free(timer);
+	conn_free_timers(conn);
 	if (conn->flow.bev != NULL)
-		bufferevent_free(conn->flow.bev);
+		flow_clear(&conn->flow);
 	TAILQ_REMOVE(&set->conns, conn, entry);
 	set->count--;
 	set->counters->connections--;
 	set->counters->closed[conn->reason]++;
+	if (record_is_on)
+		record_end(conn->id, (enum bevhost_reason)conn->reason);
+	if (set->on_closed != NULL)
+		set->on_closed(conn->id, (enum bevhost_reason)conn->reason);
+	conn_set_proxy(conn, NULL);
+	conn_leave(conn->handler.instance, conn->ticket);
 	free(conn);
 	set->on_gone(set->arg);
 }
@@ -196,17 +86,34 @@ conn_on_closed(struct flow *flow)
 }
 
 void
+conn_refuse(struct bevhost_conn *conn, enum bevhost_reason reason)
+{
+	conn_set_state(conn, CONN_CLOSING);
+	conn->reason = (unsigned char)reason;
+	conn_say(conn, BEVHOST_LOG_INFO, "closed: ", reason_name(reason));
+	close(conn->fd);
+	conn_free(conn);
+}
+
+void
 conn_close(struct bevhost_conn *conn, enum bevhost_close how,
     enum bevhost_reason reason)
 {
 	if (conn->state == CONN_CLOSED)
 		return;
+	if (conn->state == CONN_NEW) {
+		conn_approach_stop(conn);
+		conn_refuse(conn, reason);
+		return;
+	}
 	if (conn->state != CONN_CLOSING) {
 		conn_set_state(conn, CONN_CLOSING);
 		conn->reason = (unsigned char)reason;
 		conn_stop_timers(conn);
+		outbound_list_close(&conn->outbounds);
 		if (conn->flow.bev != NULL)
 			handler_closing(&conn->handler);
+		flow_guard_closing(&conn->flow);
 	}
 	flow_close(&conn->flow, how);
 }
@@ -233,11 +140,23 @@ conn_on_write(struct bufferevent *bev, void *arg)
 		flow_closing_write(&conn->flow);
 }
 
-static enum bevhost_reason
-conn_error_reason(int error)
+/* The log says more of some errors than the reason does. */
+static void
+conn_say_why(const struct bevhost_conn *conn)
 {
-	return error == ECONNRESET || error == EPIPE ? BEVHOST_REASON_RESET
-						     : BEVHOST_REASON_ERROR;
+	const char *why = flow_why(&conn->flow);
+
+	if (why != NULL)
+		conn_say(conn, BEVHOST_LOG_INFO,
+		    conn->flow.lacks_file ? "" : "TLS: ", why);
+}
+
+static void
+conn_fail(struct bevhost_conn *conn, int error)
+{
+	conn_say_why(conn);
+	conn_close(
+	    conn, BEVHOST_CLOSE_NOW, flow_error_reason(&conn->flow, error));
 }
 
 /* What an event means when the handler does not close: see plugin.h. */
@@ -249,37 +168,30 @@ conn_on_event(struct bufferevent *bev, short what, void *arg)
 
 	if (conn->state != CONN_OPEN) {
 		flow_closing_event(&conn->flow, what);
+		if (conn->flow.lacks_file)
+			conn_say_why(conn);
 		return;
 	}
 	what = flow_event(&conn->flow, what);
 	if (what == 0)
 		return;
+	if (record_is_on && (what & BEV_EVENT_EOF))
+		record_eof(conn->id);
 	error = EVUTIL_SOCKET_ERROR();
 	heard = handler_event(&conn->handler, bev, what);
 	if (conn->state != CONN_OPEN)
 		return;
 	flow_handler_ran(&conn->flow);
 	if (what & BEV_EVENT_ERROR)
-		conn_close(conn, BEVHOST_CLOSE_NOW, conn_error_reason(error));
+		conn_fail(conn, error);
 	else if ((what & BEV_EVENT_EOF) && !heard)
 		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_PEER);
 	else if ((what & BEV_EVENT_TIMEOUT) && !heard)
 		conn_close(conn, BEVHOST_CLOSE_FLUSH, BEVHOST_REASON_TIMEOUT);
 }
 
-/* A connection that had no handler leaves without a word to it. */
-static void
-conn_refuse(struct bevhost_conn *conn, enum bevhost_reason reason)
-{
-	conn_set_state(conn, CONN_CLOSING);
-	conn->reason = (unsigned char)reason;
-	conn_say(conn, BEVHOST_LOG_INFO, "closed: ", reason_name(reason));
-	close(conn->fd);
-	conn_free(conn);
-}
-
 static int
-conn_make_bev(struct bevhost_conn *conn)
+conn_make_bev(struct bevhost_conn *conn, struct transport *transport)
 {
 	struct bufferevent *bev =
 	    bufferevent_socket_new(conn->set->loop.base, conn->fd, 0);
@@ -288,32 +200,42 @@ conn_make_bev(struct bevhost_conn *conn)
 		return -1;
 	bufferevent_setcb(
 	    bev, conn_on_read, conn_on_write, conn_on_event, conn);
-	if (flow_init(&conn->flow, &conn->set->loop, bev) == 0)
+	if (flow_init(&conn->flow, &conn->set->loop, bev, transport) == 0)
 		return 0;
 	bufferevent_free(bev);
 	conn->flow.bev = NULL;
 	return -1;
 }
 
-/* From a descriptor to a handler that talks, or to a reason why not. */
-static void
-conn_open(struct bevhost_conn *conn)
+int
+conn_admit(struct bevhost_conn *conn)
+{
+	handler_init(&conn->handler, conn->handler.instance, conn);
+	if (handler_admit(&conn->handler, conn))
+		return 0;
+	conn_refuse(conn, BEVHOST_REASON_REFUSED);
+	return -1;
+}
+
+int
+conn_open(struct bevhost_conn *conn, struct transport *transport)
 {
 	int status;
 
-	handler_init(&conn->handler, conn->handler.instance, conn);
-	if (!handler_admit(&conn->handler, conn)) {
-		conn_refuse(conn, BEVHOST_REASON_REFUSED);
-		return;
-	}
-	if (conn_make_bev(conn) < 0) {
+	if (conn_make_bev(conn, transport) < 0) {
 		conn_refuse(conn, BEVHOST_REASON_OVERLOAD);
-		return;
+		return -1;
 	}
 	flow_set_heard(&conn->flow, handler_hears_writes(&conn->handler));
 	conn_set_state(conn, CONN_OPEN);
 	conn_say(conn, BEVHOST_LOG_DEBUG, "accepted", "");
-	status = bufferevent_enable(conn->flow.bev, EV_READ) < 0
+	if (record_is_on)
+		record_begin(conn->id, conn->handler.instance, conn->flow.bev);
+	status = flow_guard_start(&conn->flow,
+		     conn->peer.sa.sa_family == AF_INET ||
+			 conn->peer.sa.sa_family == AF_INET6,
+		     conn->handler.instance->guard) < 0 ||
+			 bufferevent_enable(conn->flow.bev, EV_READ) < 0
 		     ? -ENOMEM
 		     : handler_open(&conn->handler, conn, conn->flow.bev);
 	if (status == 0)
@@ -323,22 +245,25 @@ conn_open(struct bevhost_conn *conn)
 		    status == -ENOMEM ? BEVHOST_REASON_OVERLOAD
 				      : BEVHOST_REASON_ERROR);
 	flow_handler_ran(&conn->flow);
+	return 0;
 }
 
 void
-conn_accept(struct conns *set, struct bevhost_instance *instance, int fd,
-    const struct sockaddr *peer, socklen_t peer_len)
+conn_accept(struct conns *set, struct bevhost_instance *instance,
+    struct limit_log *limits, int fd, const struct sockaddr *peer,
+    socklen_t peer_len)
 {
 	struct bevhost_conn *conn = calloc(1, sizeof(*conn));
 
 	if (conn == NULL) {
-		log_write(BEVHOST_LOG_WARNING, instance_name(instance),
-		    "connection refused: %m");
+		conn_say_no_memory(instance);
 		close(fd);
+		conn_leave(instance, 0);
 		return;
 	}
 	conn->set = set;
 	conn->fd = fd;
+	conn->limits = limits;
 	conn->handler.instance = instance;
 	conn->id = ++set->last_id;
 	LIST_INIT(&conn->timers);
@@ -349,7 +274,15 @@ conn_accept(struct conns *set, struct bevhost_instance *instance, int fd,
 	set->count++;
 	set->counters->connections++;
 	set->counters->accepted++;
-	conn_open(conn);
+	conn_approach(conn);
+}
+
+int
+conn_lend(struct bevhost_conn *conn)
+{
+	if (conn->state != CONN_OPEN)
+		return -ESHUTDOWN;
+	return record_is_on ? -ENOTSUP : flow_lend(&conn->flow);
 }
 
 void
@@ -375,13 +308,25 @@ conn_on_handler_end(struct bevhost_conn *conn)
 	    conn->flow.eof ? BEVHOST_REASON_PEER : BEVHOST_REASON_HANDLER);
 }
 
+static struct bevhost_outbound **
+conn_outbounds(
+    struct bevhost_conn *conn, const struct bevhost_instance **instance)
+{
+	*instance = conn->handler.instance;
+	return conn->state == CONN_OPEN ? &conn->outbounds : NULL;
+}
+
 int
 conn_loop_init(struct conns *conns, struct event_base *base)
 {
 	static const struct handler_host host = { .end = conn_on_handler_end };
 
 	handler_set_host(&host);
-	return flow_loop_init(&conns->loop, base, conn_on_closed);
+	outbound_list_set_host(conn_outbounds);
+	if (flow_loop_init(&conns->loop, base, conn_on_closed) < 0)
+		return -1;
+	conn_guard_init(conns);
+	return 0;
 }
 
 void
@@ -395,18 +340,6 @@ conn_ask(struct bevhost_conn *conn)
 	flow_handler_ran(&conn->flow);
 }
 
-static int
-conn_has_timer(const struct bevhost_conn *conn)
-{
-	const struct bevhost_timer *timer;
-
-	LIST_FOREACH (timer, &conn->timers, entry)
-		if (event_pending(timer->event, EV_TIMEOUT, NULL) &&
-		    !handler_owns_timer(&conn->handler, timer))
-			return 1;
-	return 0;
-}
-
 /* Is there anything that the loop has not read yet? An end or an error counts,
    and is left to the read. */
 static int
@@ -418,15 +351,21 @@ conn_is_readable(const struct bevhost_conn *conn)
 }
 
 int
+conn_waits(const struct bevhost_conn *conn)
+{
+	return conn->state == CONN_OPEN && !conn->flow.eof &&
+	       conn->outbounds == NULL && !conn->flow.lent &&
+	       conn->holds == handler_holds(&conn->handler) &&
+	       handler_is_idle(&conn->handler) && !conn_has_timer(conn) &&
+	       (bufferevent_get_enabled(conn->flow.bev) & EV_READ);
+}
+
+int
 conn_is_idle(const struct bevhost_conn *conn)
 {
 	struct bufferevent *bev = conn->flow.bev;
 
-	return conn->state == CONN_OPEN && !conn->flow.eof &&
-	       conn->holds == handler_holds(&conn->handler) &&
-	       handler_is_idle(&conn->handler) && !conn_has_timer(conn) &&
+	return conn_waits(conn) &&
 	       evbuffer_get_length(bufferevent_get_input(bev)) == 0 &&
-	       flow_owed(&conn->flow) == 0 &&
-	       (bufferevent_get_enabled(bev) & EV_READ) &&
-	       !conn_is_readable(conn);
+	       flow_owed(&conn->flow) == 0 && !conn_is_readable(conn);
 }

@@ -29,29 +29,31 @@ struct conns {
 	struct counters own;
 	void (*on_gone)(void *arg); /* after each connection's end */
 	void *arg;
-};
-
-struct bevhost_timer {
-	struct event *event;
-	struct bevhost_conn *conn;
-	bevhost_timer_cb cb;
-	LIST_ENTRY(bevhost_timer) entry;
+	/* Of each, before it goes; or NULL. */
+	void (*on_closed)(uint64_t id, enum bevhost_reason reason);
+	struct conns_relief *relief; /* NULL: max-memory is off */
 };
 
 struct bevhost_conn {
 	struct flow flow;
+	/* enum conn_state, and enum bevhost_reason. */
+	unsigned char state, reason;
+	unsigned in_tls : 1; /* its step is that one */
+	unsigned opened : 1; /* close is due */
+	unsigned asked : 1;  /* drain was called */
+	unsigned due : 1;    /* in a drain it has had its turn */
+	int fd;		     /* before there is a bev, which has it then */
 	struct handler handler;
 	struct conns *set;
 	TAILQ_ENTRY(bevhost_conn) entry;
 	LIST_HEAD(, bevhost_timer) timers;
-	uint64_t id;
+	struct bevhost_outbound *outbounds; /* see outbound_list.h */
+	struct limit_log *limits;	    /* of its listener, or NULL */
+	struct proxyhdr *proxy; /* that it began with, or NULL; owned */
+	void *step; /* under way, or NULL: a step_proxy, or a step_tls */
+	/* The gate's ticket; when it was accepted, by the clock. */
+	uint64_t id, ticket, born_ms;
 	unsigned holds;
-	int fd;		      /* before there is a bev, which has it then */
-	unsigned opened : 1;  /* close is due */
-	unsigned asked : 1;   /* drain was called */
-	unsigned due : 1;     /* in a drain it has had its turn */
-	unsigned char state;  /* enum conn_state */
-	unsigned char reason; /* enum bevhost_reason */
 	union {
 		struct sockaddr sa;
 		struct sockaddr_in in;
@@ -64,11 +66,14 @@ int
 conn_loop_init(struct conns *conns, struct event_base *base) BEVHOST_MUST_CHECK;
 
 /*
- * Takes fd, closing it on failure too. The peer's address is the one that
- * accept gave: a peer that has gone has no other.
+ * Takes fd, closing it on failure too, and its place at its listener's gate.
+ * limits is that listener's, and lives as long as the connection; or NULL. The
+ * peer's address is the one that accept gave: a peer that has gone has no
+ * other.
  */
-void conn_accept(struct conns *set, struct bevhost_instance *instance, int fd,
-    const struct sockaddr *peer, socklen_t peer_len);
+void conn_accept(struct conns *set, struct bevhost_instance *instance,
+    struct limit_log *limits, int fd, const struct sockaddr *peer,
+    socklen_t peer_len);
 
 /*
  * The one way out. The first reason counts; NOW overtakes FLUSH. Nothing of
@@ -83,17 +88,24 @@ void conn_ask(struct bevhost_conn *conn);
 /*
  * Nothing is under way: no byte of the input waits, here or in the kernel, the
  * output is sent, and the handler waits for its peer alone. It has no timer, no
- * hold, has not stopped reading, nor heard the end of the input.
+ * hold, no outbound connection, has not stopped reading, nor heard the end of
+ * the input.
  */
 int conn_is_idle(const struct bevhost_conn *conn);
+
+/* As flow_lend(), and -ENOTSUP when it is recorded. */
+int conn_lend(struct bevhost_conn *conn) BEVHOST_MUST_CHECK;
 
 void conn_hold(struct bevhost_conn *conn);
 void conn_release(struct bevhost_conn *conn);
 
 const struct sockaddr *
 conn_peer(const struct bevhost_conn *conn, socklen_t *len);
+/* For whom the peer speaks: by its PROXY header, or else the peer. */
+const struct sockaddr *
+conn_client(const struct bevhost_conn *conn, socklen_t *len);
 /* As addr_text(). */
-char *conn_peer_text(const struct bevhost_conn *conn, char *buf, size_t size);
+char *conn_client_text(const struct bevhost_conn *conn, char *buf, size_t size);
 static inline int
 conn_is_closing(const struct bevhost_conn *conn)
 {
@@ -102,13 +114,5 @@ conn_is_closing(const struct bevhost_conn *conn)
 
 /* -1 once it is closed. */
 int conn_fd(const struct bevhost_conn *conn);
-
-/* NULL with errno when there is no memory or the connection closes. */
-struct bevhost_timer *conn_timer_new(
-    struct bevhost_conn *conn, bevhost_timer_cb cb) BEVHOST_MUST_CHECK;
-/* 0 or a negative errno. */
-int conn_timer_start(struct bevhost_timer *timer, int64_t timeout_ms);
-void conn_timer_stop(struct bevhost_timer *timer);
-void conn_timer_free(struct bevhost_timer *timer);
 
 #endif

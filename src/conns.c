@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is done to all connections of a worker. None of it frees one: that
- * happens in the loop's turn.
+ * What is done to all connections of a worker. None of it frees one that has a
+ * handler: that happens in the loop's turn.
  */
 #include "conns.h"
 
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "conn.h"
+#include "conns_relief.h"
 
 struct conns *
 conns_new(struct event_base *base, void (*on_gone)(void *arg), void *arg)
@@ -33,6 +34,7 @@ conns_free(struct conns *conns)
 	if (conns == NULL)
 		return;
 	assert(conns->count == 0);
+	conns_relief_stop(conns);
 	flow_loop_clear(&conns->loop);
 	free(conns);
 }
@@ -41,6 +43,19 @@ void
 conns_count_in(struct conns *conns, struct counters *counters)
 {
 	conns->counters = counters;
+}
+
+void
+conns_watch(struct conns *conns,
+    void (*on_closed)(uint64_t id, enum bevhost_reason reason))
+{
+	conns->on_closed = on_closed;
+}
+
+uint64_t
+conns_newest_id(const struct conns *conns)
+{
+	return conns->last_id;
 }
 
 size_t
@@ -56,16 +71,23 @@ conns_base(const struct conns *conns)
 }
 
 uint64_t
-conns_last_id(const struct conns *conns)
+conns_last_id(const struct conns *conns, int64_t before_ms)
 {
-	return conns->last_id;
+	const struct bevhost_conn *conn;
+
+	/* In the order of their ids. */
+	TAILQ_FOREACH_REVERSE(conn, &conns->conns, conn_list, entry)
+	if ((int64_t)conn->born_ms < before_ms)
+		return conn->id;
+	return 0;
 }
 
 void
-conns_accept(struct conns *conns, struct bevhost_instance *instance, int fd,
-    const struct sockaddr *peer, socklen_t peer_len)
+conns_accept(struct conns *conns, struct bevhost_instance *instance,
+    struct limit_log *limits, int fd, const struct sockaddr *peer,
+    socklen_t peer_len)
 {
-	conn_accept(conns, instance, fd, peer, peer_len);
+	conn_accept(conns, instance, limits, fd, peer, peer_len);
 }
 
 void
@@ -81,7 +103,7 @@ conns_waiting(const struct conns *conns)
 	size_t count = 0;
 
 	TAILQ_FOREACH (conn, &conns->conns, entry)
-		count += conn->state == CONN_OPEN && !conn->due;
+		count += conn->state <= CONN_OPEN && !conn->due;
 	return count;
 }
 
@@ -111,9 +133,17 @@ conns_sweep(
     struct conns *conns, enum conns_sweep how, size_t leave, uint64_t last)
 {
 	size_t waiting = conns_waiting(conns);
-	struct bevhost_conn *conn;
+	struct bevhost_conn *conn, *next;
 
-	TAILQ_FOREACH (conn, &conns->conns, entry) {
+	for (conn = TAILQ_FIRST(&conns->conns); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, entry);
+		if (conn->state == CONN_NEW && conn->id <= last &&
+		    how != CONNS_ASK) {
+			conn_close(
+			    conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_DRAIN);
+			waiting--;
+			continue;
+		}
 		if (conn->state != CONN_OPEN)
 			continue;
 		if (!conn->due && waiting > leave &&
@@ -130,8 +160,11 @@ conns_sweep(
 void
 conns_cut(struct conns *conns)
 {
-	struct bevhost_conn *conn;
+	struct bevhost_conn *conn, *next;
 
-	TAILQ_FOREACH (conn, &conns->conns, entry)
+	/* Those without a handler are gone at once. */
+	for (conn = TAILQ_FIRST(&conns->conns); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, entry);
 		conn_close(conn, BEVHOST_CLOSE_NOW, BEVHOST_REASON_DRAIN);
+	}
 }

@@ -157,15 +157,20 @@ control_say_none(const struct control_masters *masters, pid_t pid)
 	else if (masters->error != 0)
 		log_write(
 		    BEVHOST_LOG_ERROR, NULL, "the master cannot be asked: %m");
+	else if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH)
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "there is no process %d: --reload alone asks the master "
+		    "that runs",
+		    (int)pid);
 	else if (pid > 0)
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "process %d is no bevhost that can be asked to reload: it "
-		    "would have a socket in one of %s",
+		    "process %d is no bevhost that can be asked to reload: "
+		    "there is no socket of it in %s",
 		    (int)pid, list);
 	else
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "no bevhost with a master runs: it would have a socket in "
-		    "one of %s",
+		    "no bevhost with a master runs: there is no socket of one "
+		    "in %s",
 		    list);
 	return masters->error == EACCES ? EX_NOPERM : EX_UNAVAILABLE;
 }

@@ -6,8 +6,9 @@
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <stddef.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 /*
  * The n-th folder, from 0, in which this user's masters may be found; the first

@@ -204,3 +204,15 @@ copy_remove_all(void)
 	copy_remove_dir(copy_dir);
 	copy_dir[0] = '\0';
 }
+
+const char *
+copy_folder(void)
+{
+	return copy_dir;
+}
+
+void
+copy_leave(void)
+{
+	copy_dir[0] = '\0';
+}

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 /*
  * Copies what fd holds to a file of this process's own, with `name` at its
@@ -21,5 +21,11 @@ void copy_remove_of(pid_t pid);
 
 /* Removes all that copy_make made. */
 void copy_remove_all(void);
+
+/* The folder of what copy_make made, or "". */
+const char *copy_folder(void);
+
+/* copy_remove_all() leaves it to whoever started this process. */
+void copy_leave(void);
 
 #endif

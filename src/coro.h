@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #define CORO_STACK_DEFAULT (64u * 1024)
 #define CORO_STACK_MIN	   (16u * 1024)

@@ -21,6 +21,7 @@
 #include "instance.h"
 #include "report.h"
 #include "safe.h"
+#include "sandbox_stop.h"
 #include "symbol.h"
 #include "task.h"
 
@@ -64,8 +65,11 @@ crash_put_signal(struct safe_text *text, const siginfo_t *info)
 
 	safe_put(text, "SIG");
 	safe_put(text, name != NULL ? name : "?");
-	if (info->si_code > 0 && info->si_signo != SIGABRT &&
-	    info->si_signo != SIGSYS) {
+	if (sandbox_is_stop(info)) {
+		safe_put(text, ": the sandbox stopped ");
+		sandbox_put_call(text, info);
+	} else if (info->si_code > 0 && info->si_signo != SIGABRT &&
+		   info->si_signo != SIGSYS) {
 		safe_put(text, " at ");
 		safe_put_hex(text, (uintptr_t)info->si_addr);
 	} else if (info->si_code <= 0 && info->si_pid != crash.pid) {
@@ -191,6 +195,8 @@ crash_on_signal(int number, siginfo_t *info, void *context)
 	const struct call *call = &call_running;
 	struct safe_text *line = &crash.line;
 
+	if (sandbox_pass_unknown(info, context))
+		return;
 	crash_begin(number);
 	crash_set_alarm();
 	if (crash.note != NULL)
@@ -199,6 +205,8 @@ crash_on_signal(int number, siginfo_t *info, void *context)
 	crash_put_signal(line, info);
 	report_put_call(line, call);
 	crash_put_overflow(line, info);
+	if (sandbox_is_stop(info))
+		sandbox_put_remedy(line, info);
 	crash.said = 1;
 	safe_write(line);
 	crash_note_handler(call);

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #include "crash_note.h"
 

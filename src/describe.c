@@ -13,6 +13,7 @@
 #include "instance.h"
 #include "log.h"
 #include "param.h"
+#include "param_dump.h"
 
 struct describe_list {
 	const struct plugin_dirs *dirs;
@@ -66,25 +67,6 @@ describe_list(const struct plugin_dirs *dirs)
 		log_write(BEVHOST_LOG_WARNING, NULL, "no plugin in %s",
 		    dirs->dirs[i]);
 	return 0;
-}
-
-static void
-describe_dump_param(const struct bevhost_param *param)
-{
-	char range[PARAM_TEXT_SIZE];
-
-	param_range_text(param, range, sizeof(range));
-	printf("param_%s_type=%s\n", param->name, param_type_name(param));
-	if (range[0] != '\0')
-		printf("param_%s_range=%s\n", param->name, range);
-	printf("param_%s_required=%s\n", param->name,
-	    param->flags & BEVHOST_PARAM_REQUIRED ? "yes" : "no");
-	printf("param_%s_repeat=%s\n", param->name,
-	    param->flags & BEVHOST_PARAM_REPEAT ? "yes" : "no");
-	if (param->value != NULL)
-		printf("param_%s_default=%s\n", param->name, param->value);
-	if (param->help != NULL)
-		printf("param_%s_help=%s\n", param->name, param->help);
 }
 
 static void
@@ -149,7 +131,7 @@ describe_dump(const struct plugin_dirs *dirs, const char *word)
 	if (def->bare_param != NULL)
 		printf("bare_param=%s\n", def->bare_param);
 	for (param = def->params; param != NULL && param->name != NULL; param++)
-		describe_dump_param(param);
+		param_dump("param", param);
 	return 0;
 }
 

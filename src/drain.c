@@ -22,9 +22,11 @@
 #define DRAIN_TICK_MS  20
 #define DRAIN_PER_TICK 100 /* a millisecond more for so many */
 #define DRAIN_FRESH_MS 1000
-#define DRAIN_LAST_MS  1000
-#define DRAIN_CUT_MS   1000
-#define DRAIN_MS_MAX   (INT64_C(1000) * 1000 * 1000 * 1000)
+/* A peer behind a balancer is connected before its first word is there. */
+#define DRAIN_MOMENT_MS 500
+#define DRAIN_LAST_MS	1000
+#define DRAIN_CUT_MS	1000
+#define DRAIN_MS_MAX	(INT64_C(1000) * 1000 * 1000 * 1000)
 
 size_t
 drain_left(const struct drain *drain)
@@ -41,8 +43,10 @@ drain_on_gone(struct drain *drain)
 		drain->tasks_told = 1;
 		runtime_cancel();
 	}
-	if (drain_left(drain) == 0)
-		event_base_loopexit(drain->base, NULL);
+	/* Leaving after the other callbacks takes an allocation. */
+	if (drain_left(drain) == 0 &&
+	    event_base_loopexit(drain->base, NULL) < 0)
+		event_base_loopbreak(drain->base);
 }
 
 static int
@@ -147,7 +151,8 @@ void
 drain_prepare(struct drain *drain)
 {
 	if (drain->phase == DRAIN_NOT)
-		drain->last_id = conns_last_id(drain->conns);
+		drain->last_id = conns_last_id(
+		    drain->conns, bevhost_now_ms() - DRAIN_MOMENT_MS);
 }
 
 void

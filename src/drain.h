@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct conns;
 struct event;
@@ -43,8 +43,8 @@ drain_init(struct drain *drain, struct event_base *base, struct conns *conns,
 void drain_clear(struct drain *drain);
 
 /*
- * What is accepted from now on came at the last moment: it has a second to
- * say its first word before it counts as idle.
+ * What is accepted from now on, or was half a second ago or less, came at the
+ * last moment: it has a second to say its first word before it counts as idle.
  */
 void drain_prepare(struct drain *drain);
 

@@ -27,6 +27,11 @@ endpoint_no_memory(void)
 static void
 endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint)
 {
+	int i;
+
+	/* Workers may not have taken all that wait. */
+	for (i = 0; i < endpoint->count && !endpoint->shared; i++)
+		sock_seal(&endpoint->socks[i]);
 	/* Clones first: the file of a unix socket is the first one's. */
 	while (endpoint->count > 0)
 		sock_close(&endpoint->socks[--endpoint->count]);

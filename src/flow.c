@@ -17,45 +17,29 @@
  * the processor's cache; what others write, at the end of the turn, when all
  * callbacks that wait have run and their writes have come together. In both
  * cases libevent's own write callback does it, or, when nobody is there for
- * ours, evbuffer_write alone. Only for what the socket did not take does the
- * event get its descriptor, and is libevent's own again.
+ * ours, send() or evbuffer_write alone. Only for what the socket did not take
+ * does the event get its descriptor, and is libevent's own again.
+ *
+ * With a transport, which is TLS, the same happens at the same times. It reads
+ * and writes the socket in our place, and what libevent's write callback does
+ * beside writing is done by ours.
  */
 #include "flow.h"
 
 #include <errno.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent_struct.h>
 #include <event2/util.h>
 
-/* From here on a read is large: worth a chain of its own. */
-#define FLOW_READ_LARGE 4096
-
-/* Room for a large read: with the chain's header a power of two. */
-#define FLOW_READ_IN_PLACE (2 * FLOW_READ_MAX - 64)
-
-/* libevent writes at most 16 KiB in one go unless told otherwise. */
-#define FLOW_WRITE_MAX (1024u * 1024)
-
-/* Why reading is paused. */
-#define FLOW_PAUSED_OUTPUT 1u /* until the output shrinks */
-#define FLOW_PAUSED_INPUT  2u /* until the handler takes some */
-
-/* libevent's own callbacks, the same for every socket bufferevent. */
-static event_callback_fn flow_libevent_read, flow_libevent_write;
-
-static struct evbuffer *
-flow_output(const struct flow *flow)
-{
-	return flow->bev->output;
-}
+#include "flow_guard.h"
+#include "flow_host.h"
+#include "flow_own.h"
 
 size_t
 flow_owed(const struct flow *flow)
 {
-	return evbuffer_get_length(flow_output(flow));
+	return evbuffer_get_length(flow->bev->output);
 }
 
 void
@@ -75,8 +59,7 @@ flow_list(struct flow *flow)
 	loop->last = &flow->next;
 }
 
-/* An error that libevent's callbacks would report in this way. */
-static void
+void
 flow_report_error(struct flow *flow, short direction, int error)
 {
 	bufferevent_disable(
@@ -84,117 +67,6 @@ flow_report_error(struct flow *flow, short direction, int error)
 	EVUTIL_SET_SOCKET_ERROR(error);
 	bufferevent_trigger_event(
 	    flow->bev, (short)(direction | BEV_EVENT_ERROR), 0);
-}
-
-/* Writing */
-
-static void
-flow_assign_write(struct flow *flow, int fd, event_callback_fn callback)
-{
-	struct event *event = &flow->bev->ev_write;
-
-	event_del(event);
-	event_assign(event, flow->loop->base, fd,
-	    EV_WRITE | EV_PERSIST | EV_FINALIZE, callback, flow);
-}
-
-/* At rest nothing waits to be written, so no write can be late. */
-static void
-flow_on_rest_timeout(evutil_socket_t fd, short what, void *arg)
-{
-	struct flow *flow = arg;
-
-	(void)fd;
-	(void)what;
-	event_del(&flow->bev->ev_write);
-}
-
-static void
-flow_rest(struct flow *flow)
-{
-	flow->watched = 0;
-	flow_assign_write(flow, -1, flow_on_rest_timeout);
-}
-
-static void
-flow_on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct flow *flow = arg;
-
-	errno = 0;
-	flow_libevent_write(fd, what, flow->bev);
-	if (flow_owed(flow) == 0)
-		flow_rest(flow);
-}
-
-/* The rest waits for the socket, or for the handler to enable writing. */
-static void
-flow_watch(struct flow *flow)
-{
-	flow->watched = 1;
-	flow_assign_write(flow, flow->fd, flow_on_writable);
-	if ((flow->bev->enabled & EV_WRITE) &&
-	    bufferevent_enable(flow->bev, EV_WRITE) < 0)
-		flow_report_error(flow, BEV_EVENT_WRITING, ENOMEM);
-}
-
-/* Enabling calls the write callback, be there output or not. */
-static int
-flow_was_enabled(const struct flow *flow)
-{
-	return !flow->watched && !flow->plain &&
-	       event_pending(&flow->bev->ev_write, EV_WRITE, NULL);
-}
-
-/*
- * Without libevent's write callback, which would take its event off and call
- * ours. At rest that event stays added, which costs nothing.
- */
-static void
-flow_write_plain(struct flow *flow)
-{
-	struct evbuffer *output = flow_output(flow);
-
-	evbuffer_unfreeze(output, 1);
-	evbuffer_write_atmost(output, flow->fd,
-	    (ev_ssize_t)bufferevent_get_max_single_write(flow->bev));
-	evbuffer_freeze(output, 1);
-}
-
-/* Writes what is to be written, and watches for the rest: errors too are
-   libevent's to report. */
-void
-flow_flush(struct flow *flow)
-{
-	if (flow->watched || (flow_owed(flow) == 0 && !flow_was_enabled(flow)))
-		return;
-	errno = 0;
-	if (!(flow->bev->enabled & EV_WRITE))
-		;
-	else if (flow->plain)
-		flow_write_plain(flow);
-	else
-		flow_libevent_write(flow->fd, EV_WRITE, flow->bev);
-	if (!flow->dead && flow_owed(flow) > 0)
-		flow_watch(flow);
-}
-
-void
-flow_set_heard(struct flow *flow, int heard)
-{
-	if (flow->plain == !heard)
-		return;
-	flow->plain = !heard;
-	/* What is added from now on tells that writing was enabled. */
-	if (heard && !flow->watched && flow_owed(flow) == 0)
-		event_del(&flow->bev->ev_write);
-}
-
-void
-flow_handler_ran(struct flow *flow)
-{
-	if (!flow->finished && flow_was_enabled(flow))
-		flow_list(flow);
 }
 
 /*
@@ -207,6 +79,7 @@ flow_write_event(struct flow *flow, int error)
 	if ((error == EAGAIN || error == EINTR) &&
 	    bufferevent_enable(flow->bev, EV_WRITE) == 0)
 		return 0;
+	flow->lacks_file = 1;
 	EVUTIL_SET_SOCKET_ERROR(EIO);
 	return BEV_EVENT_WRITING | BEV_EVENT_ERROR;
 }
@@ -218,28 +91,49 @@ flow_event(struct flow *flow, short what)
 		return flow_write_event(flow, EVUTIL_SOCKET_ERROR());
 	if (what & BEV_EVENT_EOF)
 		flow->eof = 1;
+	if ((what & BEV_EVENT_WRITING) && (what & BEV_EVENT_ERROR))
+		flow_read_rest(flow);
 	return what;
 }
 
-/*
- * Takes the read event off without touching what the handler enabled:
- * bufferevent_enable puts it back, be it ours or the handler's.
- */
-static void
+void
 flow_pause(struct flow *flow, unsigned why)
 {
-	flow->paused |= why & 3;
+	flow->paused |= why & FLOW_PAUSED_ANY;
 	event_del(&flow->bev->ev_read);
 }
 
-static void
+void
 flow_resume(struct flow *flow, unsigned why)
 {
 	if (!(flow->paused & why))
 		return;
-	flow->paused &= ~why & 3;
+	flow->paused &= ~why & FLOW_PAUSED_ANY;
 	if (flow->paused == 0 && (flow->bev->enabled & EV_READ))
 		bufferevent_enable(flow->bev, EV_READ);
+}
+
+/* The handler has written something, or the socket has taken some of it. */
+static void
+flow_count_output(
+    struct flow *flow, const struct evbuffer_cb_info *info, size_t len)
+{
+	struct flow_loop *loop = flow->loop;
+
+	loop->held += info->n_added - info->n_deleted;
+	flow->sent += info->n_deleted;
+	if (info->n_deleted > 0 && flow->rates != NULL)
+		flow_rate_moved(flow, 0, info->n_deleted);
+	if (info->n_added == 0)
+		return;
+	if (flow->asleep)
+		flow_guard_wake(flow);
+	if (loop->held > loop->held_max)
+		loop->host->full(loop);
+	if (len > flow->max_output)
+		flow_check_output(flow, len);
+	else
+		flow->output_checked = 0;
 }
 
 /* Runs before libevent's own callback, which adds the write event. */
@@ -251,6 +145,9 @@ flow_on_output(
 	size_t len = info->orig_size + info->n_added - info->n_deleted;
 
 	(void)output;
+	if (flow->taking)
+		return;
+	flow_count_output(flow, info, len);
 	if (info->n_added > 0) {
 		/* A timeout counts from now, not from when all was sent. */
 		if (info->orig_size == 0 && !flow->watched &&
@@ -279,177 +176,6 @@ flow_set_write_watermark(struct flow *flow, size_t bytes)
 		flow_pause(flow, FLOW_PAUSED_OUTPUT);
 }
 
-/* Reading */
-
-/* How much one read may take, by the watermarks of both directions. */
-static size_t
-flow_read_room(const struct flow *flow, const struct evbuffer *input)
-{
-	size_t room = (size_t)bufferevent_get_max_single_read(flow->bev), used;
-
-	if (flow->bev->wm_read.high != 0) {
-		used = evbuffer_get_length(input);
-		if (used >= flow->bev->wm_read.high)
-			return 0;
-		if (room > flow->bev->wm_read.high - used)
-			room = flow->bev->wm_read.high - used;
-	}
-	if (flow->write_watermark != 0 && room > flow->write_watermark)
-		room = flow->write_watermark;
-	return room < FLOW_READ_IN_PLACE ? room : FLOW_READ_IN_PLACE;
-}
-
-/* For few bytes: one copy costs less than room for many. */
-static ssize_t
-flow_read_copy(struct flow *flow, struct evbuffer *input, size_t room)
-{
-	char *buffer = flow->loop->buffer;
-	ssize_t len =
-	    read(flow->fd, buffer, room < FLOW_READ_MAX ? room : FLOW_READ_MAX);
-
-	if (len > 0 && evbuffer_add(input, buffer, (size_t)len) < 0) {
-		errno = ENOMEM;
-		return -1;
-	}
-	return len;
-}
-
-static ssize_t
-flow_read_in_place(struct flow *flow, struct evbuffer *input, size_t room)
-{
-	struct evbuffer_iovec vectors[2];
-	int count = evbuffer_reserve_space(input, (ev_ssize_t)room, vectors, 2);
-	ssize_t len;
-
-	if (count < 1) {
-		errno = ENOMEM;
-		return -1;
-	}
-	/* There may be more room than was asked for. */
-	if (vectors[0].iov_len >= room) {
-		vectors[0].iov_len = room;
-		count = 1;
-	} else if (count == 2 &&
-		   vectors[1].iov_len > room - vectors[0].iov_len) {
-		vectors[1].iov_len = room - vectors[0].iov_len;
-	}
-	len = readv(flow->fd, (struct iovec *)vectors, count);
-	if (len <= 0)
-		return len;
-	if ((size_t)len <= vectors[0].iov_len) {
-		vectors[0].iov_len = (size_t)len;
-		count = 1;
-	} else {
-		vectors[1].iov_len = (size_t)len - vectors[0].iov_len;
-	}
-	return evbuffer_commit_space(input, vectors, count) < 0 ? -1 : len;
-}
-
-static void
-flow_on_input(
-    struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
-{
-	struct flow *flow = arg;
-
-	if (info->n_deleted > 0 && flow->paused &&
-	    evbuffer_get_length(input) <= FLOW_INPUT_MAX / 2)
-		flow_resume(flow, FLOW_PAUSED_INPUT);
-}
-
-/*
- * The handler lets input pile up: it is held until the handler takes some.
- * (libevent's watermark would call the handler again and again.)
- */
-static void
-flow_check_input(struct flow *flow, struct evbuffer *input)
-{
-	if (evbuffer_get_length(input) < FLOW_INPUT_MAX || flow->closing ||
-	    flow->bev->wm_read.low > FLOW_INPUT_MAX / 2)
-		return;
-	if (!flow->holds_input &&
-	    evbuffer_add_cb(input, flow_on_input, flow) == NULL) {
-		flow_report_error(flow, BEV_EVENT_READING, ENOMEM);
-		return;
-	}
-	flow->holds_input = 1;
-	flow_pause(flow, FLOW_PAUSED_INPUT);
-}
-
-/* The handler's bufferevent_enable ended a pause that is still due. */
-static int
-flow_is_held(struct flow *flow, const struct evbuffer *input)
-{
-	if (((flow->paused & FLOW_PAUSED_OUTPUT) &&
-		flow_owed(flow) > flow->write_watermark / 2) ||
-	    ((flow->paused & FLOW_PAUSED_INPUT) &&
-		evbuffer_get_length(input) > FLOW_INPUT_MAX / 2)) {
-		event_del(&flow->bev->ev_read);
-		return 1;
-	}
-	flow->paused = 0;
-	return 0;
-}
-
-/*
- * As bufferevent_trigger() does, which also takes a reference: here nothing
- * is freed before the turn.
- */
-static void
-flow_call_read(struct flow *flow, const struct evbuffer *input)
-{
-	struct bufferevent *bev = flow->bev;
-
-	flow->reading = 1;
-	if (bev->wm_read.high != 0)
-		bufferevent_trigger(bev, EV_READ, 0);
-	else if (evbuffer_get_length(input) >= bev->wm_read.low)
-		bev->readcb(bev, bev->cbarg);
-	flow->reading = 0;
-}
-
-static void
-flow_on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct flow *flow = arg;
-	struct evbuffer *input = flow->bev->input;
-	size_t room = flow_read_room(flow, input);
-	ssize_t len;
-
-	if (what != EV_READ || room == 0) {
-		flow_libevent_read(fd, what, flow->bev);
-		return;
-	}
-	if (flow->paused != 0 && flow_is_held(flow, input))
-		return;
-	evbuffer_unfreeze(input, 0);
-	len = flow->large ? flow_read_in_place(flow, input, room)
-			  : flow_read_copy(flow, input, room);
-	evbuffer_freeze(input, 0);
-	if (len > 0) {
-		flow->large = len >= FLOW_READ_LARGE;
-		flow->heard = 1;
-		flow_call_read(flow, input);
-		if (!flow->closing)
-			flow_flush(flow);
-		flow_check_input(flow, input);
-	} else if (len == 0) {
-		bufferevent_disable(flow->bev, EV_READ);
-		bufferevent_trigger_event(
-		    flow->bev, BEV_EVENT_READING | BEV_EVENT_EOF, 0);
-	} else if (errno != EAGAIN && errno != EINTR) {
-		flow_report_error(flow, BEV_EVENT_READING, errno);
-	}
-}
-
-static void
-flow_assign_read(struct flow *flow)
-{
-	struct event *event = &flow->bev->ev_read;
-
-	event_assign(event, flow->loop->base, flow->fd,
-	    EV_READ | EV_PERSIST | EV_FINALIZE, flow_on_readable, flow);
-}
-
 void
 flow_end_timeouts(struct flow *flow)
 {
@@ -457,12 +183,24 @@ flow_end_timeouts(struct flow *flow)
 	/* An event that was not pending has kept its own, and would start it
 	   again with each of its callbacks. */
 	event_del(&flow->bev->ev_read);
-	flow_assign_read(flow);
+	flow_read_assign(flow);
 	flow_rest(flow);
 }
 
+void
+flow_set_limits(struct flow *flow, size_t max_buffer, int64_t linger_ms)
+{
+	flow->max_input = max_buffer > 0 ? max_buffer : SIZE_MAX;
+	flow->max_output =
+	    max_buffer > 0 && max_buffer < SIZE_MAX / FLOW_OUTPUT_FACTOR
+		? max_buffer * FLOW_OUTPUT_FACTOR
+		: SIZE_MAX;
+	flow->linger_ms = linger_ms;
+}
+
 int
-flow_init(struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
+flow_init(struct flow *flow, struct flow_loop *loop, struct bufferevent *bev,
+    struct transport *transport)
 {
 	*flow = (struct flow){
 		.bev = bev,
@@ -470,15 +208,66 @@ flow_init(struct flow *flow, struct flow_loop *loop, struct bufferevent *bev)
 		.write_watermark = FLOW_WRITE_WATERMARK,
 		.fd = bufferevent_getfd(bev),
 	};
-	if (flow_libevent_read == NULL) {
-		flow_libevent_read = event_get_callback(&bev->ev_read);
-		flow_libevent_write = event_get_callback(&bev->ev_write);
-	}
-	if (evbuffer_add_cb(flow_output(flow), flow_on_output, flow) == NULL ||
+	flow_set_limits(flow, FLOW_INPUT_MAX, FLOW_LINGER_MS);
+	if (evbuffer_add_cb(bev->output, flow_on_output, flow) == NULL ||
 	    bufferevent_set_max_single_read(bev, FLOW_READ_IN_PLACE) < 0 ||
 	    bufferevent_set_max_single_write(bev, FLOW_WRITE_MAX) < 0)
 		return -1;
-	flow_assign_read(flow);
-	flow_rest(flow);
+	flow_read_init(flow);
+	flow_write_init(flow);
+	flow->transport = transport;
+	/* Else libevent maps files: nobody would know them again. */
+	if (transport != NULL && !flow_memory_is_known())
+		evbuffer_clear_flags(bev->output, EVBUFFER_FLAG_DRAINS_TO_FD);
 	return 0;
+}
+
+struct flow *
+flow_of(struct bufferevent *bev)
+{
+	return bev->cbarg;
+}
+
+enum bevhost_reason
+flow_error_reason(const struct flow *flow, int error)
+{
+	enum bevhost_reason reason = BEVHOST_REASON_NONE;
+
+	if (flow->transport != NULL)
+		reason = flow->transport->ops->reason(flow->transport);
+	if (reason != BEVHOST_REASON_NONE)
+		return reason;
+	switch (error) {
+	case ECONNRESET:
+	case EPIPE:
+		return BEVHOST_REASON_RESET;
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+		return BEVHOST_REASON_OVERLOAD;
+	default:
+		return BEVHOST_REASON_ERROR;
+	}
+}
+
+const char *
+flow_why(const struct flow *flow)
+{
+	if (flow->lacks_file)
+		return "a file is shorter than what was to be sent of it";
+	return flow->transport == NULL
+		   ? NULL
+		   : flow->transport->ops->why(flow->transport);
+}
+
+void
+flow_clear(struct flow *flow)
+{
+	if (flow->transport != NULL)
+		flow->transport->ops->free(flow->transport);
+	flow->transport = NULL;
+	flow_rate_clear(flow);
+	flow_guard_stop(flow);
+	bufferevent_free(flow->bev);
+	flow->bev = NULL;
 }

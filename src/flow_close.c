@@ -6,6 +6,7 @@
  * happens in the turn event, which also writes what callbacks have written.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,9 +16,13 @@
 #include <event2/bufferevent_struct.h>
 
 #include "flow.h"
+#include "flow_guard.h"
+#include "flow_host.h"
+#include "flow_lend.h"
+#include "flow_own.h"
 
-/* A peer that takes this much before the flush deadline earns another. */
-#define FLOW_FLUSH_STEP (64u * 1024)
+/* So often one looks whether the peer's kernel has all. */
+#define FLOW_RESET_LOOK_MS 10
 
 static void
 flow_die(struct flow *flow)
@@ -32,47 +37,70 @@ flow_finish(struct flow *flow)
 	struct evbuffer *output = flow->bev->output;
 	struct evbuffer *input = flow->bev->input;
 
+	if (flow->resetting)
+		flow_abort(flow);
 	flow->finished = 1;
 	if (flow->deadline != NULL)
 		event_free(flow->deadline);
 	flow->deadline = NULL;
+	/* Cut short by an owner that has no more to say: so the peer is told.
+	 */
+	if (flow->transport != NULL && !flow->lingering && flow_owed(flow) == 0)
+		flow->transport->ops->shutdown(flow->transport);
 	bufferevent_disable(flow->bev, EV_READ | EV_WRITE);
 	/* References into the owner's memory end before the owner does. */
 	evbuffer_unfreeze(output, 1);
 	evbuffer_drain(output, evbuffer_get_length(output));
 	evbuffer_drain(input, evbuffer_get_length(input));
+	flow_count_input(flow);
+	flow_rate_clear(flow);
+	flow_guard_stop(flow);
 	/* Who still holds the bev cannot reach a descriptor's next owner. */
 	bufferevent_setfd(flow->bev, -1);
+	/* For whoever still has it, too. */
+	if (flow->lent)
+		shutdown(flow->fd, SHUT_RDWR);
 	close(flow->fd);
 	flow->fd = -1;
 	flow->listed = 0;
 	flow->loop->on_closed(flow);
 }
 
+static void flow_set_deadline(struct flow *flow);
+
 static void
 flow_on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct flow *flow = arg;
-	size_t owed = flow_owed(flow);
 
 	(void)fd;
 	(void)what;
-	if (!flow->lingering && owed + FLOW_FLUSH_STEP <= flow->owed) {
-		flow->owed = owed;
-		event_add(flow->deadline, flow->loop->flush_timeout);
-		return;
-	}
-	flow_die(flow);
+	/* The peer takes what the kernel has, and whoever owns the flow sees
+	   that it goes on doing so. */
+	if ((flow->loop->linger_max_ms > 0 && !flow->resetting) ||
+	    flow_queued(flow) == 0)
+		flow_die(flow);
+	else
+		flow_set_deadline(flow);
 }
 
 /* Without a timer there is no bound: then the close is at once. */
 static void
-flow_set_deadline(struct flow *flow, const struct timeval *timeout)
+flow_set_deadline(struct flow *flow)
 {
+	int64_t max_ms = flow->loop->linger_max_ms;
+	int64_t ms = flow->resetting ? FLOW_RESET_LOOK_MS
+		     : max_ms > 0 && max_ms < flow->linger_ms ? max_ms
+							      : flow->linger_ms;
+	struct timeval timeout = {
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000),
+	};
+
 	if (flow->deadline == NULL)
 		flow->deadline =
 		    evtimer_new(flow->loop->base, flow_on_deadline, flow);
-	if (flow->deadline == NULL || event_add(flow->deadline, timeout) < 0)
+	if (flow->deadline == NULL || event_add(flow->deadline, &timeout) < 0)
 		flow_die(flow);
 }
 
@@ -84,20 +112,60 @@ flow_close_flush(struct flow *flow)
 	    bufferevent_enable(flow->bev, EV_WRITE) < 0)
 		flow_die(flow);
 	flow_flush(flow);
-	if (flow_owed(flow) > 0 && flow->deadline == NULL && !flow->dead) {
-		flow->owed = flow_owed(flow);
-		flow_set_deadline(flow, flow->loop->flush_timeout);
+}
+
+int
+flow_shut(struct flow *flow)
+{
+	int status = flow->transport == NULL
+			 ? 0
+			 : flow->transport->ops->shutdown(flow->transport);
+
+	if (status == 0 && shutdown(flow->fd, SHUT_WR) < 0)
+		status = -errno;
+	flow->shutting = status == -EAGAIN;
+	if (status == -EAGAIN)
+		flow_watch(flow);
+	return status;
+}
+
+int
+flow_shut_write(struct flow *flow)
+{
+	int status;
+
+	if (flow->finished || flow->closing)
+		return -ESHUTDOWN;
+	if (flow_owed(flow) > 0) {
+		flow->shutting = 1;
+		flow_list(flow);
+		return 0;
 	}
+	status = flow_shut(flow);
+	return status == -EAGAIN ? 0 : status;
 }
 
 static void
 flow_linger(struct flow *flow)
 {
+	int status = flow->resetting ? 0 : flow_shut(flow);
+
+	if (status == -EAGAIN)
+		return;
 	flow->lingering = 1;
-	if (shutdown(flow->fd, SHUT_WR) < 0)
+	/* The end of what the peer had to say was not that of the socket. */
+	if (status < 0 || (flow->resetting && flow_queued(flow) == 0) ||
+	    bufferevent_enable(flow->bev, EV_READ) < 0)
 		flow_die(flow);
 	else
-		flow_set_deadline(flow, flow->loop->linger_timeout);
+		flow_set_deadline(flow);
+}
+
+/* Is there an end of the socket after that of the input? */
+static int
+flow_is_ended(const struct flow *flow)
+{
+	return flow->eof && (flow->ended || flow->transport == NULL);
 }
 
 /*
@@ -110,10 +178,11 @@ flow_close_step(struct flow *flow)
 {
 	if (!flow->dead)
 		flow_close_flush(flow);
-	if (!flow->dead && flow_owed(flow) == 0 && !flow->eof &&
-	    !flow->lingering)
+	if (!flow->dead && flow_owed(flow) == 0 &&
+	    (!flow_is_ended(flow) || flow->resetting) && !flow->lingering)
 		flow_linger(flow);
-	if (flow->dead || (flow->eof && flow_owed(flow) == 0))
+	if (flow->dead ||
+	    (flow_is_ended(flow) && flow_owed(flow) == 0 && !flow->resetting))
 		flow_finish(flow);
 	else
 		flow->listed = 0;
@@ -125,8 +194,9 @@ flow_close(struct flow *flow, enum bevhost_close how)
 	if (flow->finished)
 		return;
 	if (!flow->closing) {
-		flow->closing = 1;
 		flow_set_heard(flow, 1);
+		flow_lend_end(flow);
+		flow->closing = 1;
 		bufferevent_setwatermark(flow->bev, EV_READ | EV_WRITE, 0, 0);
 		flow_end_timeouts(flow);
 		evbuffer_freeze(flow->bev->output, 0);
@@ -136,6 +206,8 @@ flow_close(struct flow *flow, enum bevhost_close how)
 	}
 	if (how == BEVHOST_CLOSE_NOW)
 		flow->dead = 1;
+	else if (how == BEVHOST_CLOSE_RESET)
+		flow->resetting = 1;
 	flow_list(flow);
 }
 
@@ -159,7 +231,12 @@ flow_closing_event(struct flow *flow, short what)
 	what = flow_event(flow, what);
 	if (what == 0)
 		return;
-	if (!(what & BEV_EVENT_EOF))
+	if (flow->transport != NULL && (what & BEV_EVENT_READING) &&
+	    (what & BEV_EVENT_ERROR) &&
+	    EVUTIL_SOCKET_ERROR() == TRANSPORT_TRUNCATED)
+		/* What is owed may still be wanted. */
+		flow->eof = flow->ended = 1;
+	else if (!(what & BEV_EVENT_EOF))
 		flow->dead = 1;
 	flow_list(flow);
 }
@@ -169,6 +246,16 @@ flow_call(struct flow *flow)
 {
 	assert(flow->finished);
 	flow_list(flow);
+}
+
+void
+flow_abort(struct flow *flow)
+{
+	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	if (!flow->finished)
+		setsockopt(
+		    flow->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
 /* The loop */
@@ -198,30 +285,18 @@ flow_on_turn(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static const struct timeval *
-flow_common_timeout(struct event_base *base, int timeout_ms)
-{
-	struct timeval timeout = {
-		.tv_sec = timeout_ms / 1000,
-		.tv_usec = timeout_ms % 1000 * 1000,
-	};
-
-	return event_base_init_common_timeout(base, &timeout);
-}
-
 int
 flow_loop_init(struct flow_loop *loop, struct event_base *base,
     void (*on_closed)(struct flow *flow))
 {
-	loop->base = base;
-	loop->first = NULL;
-	loop->on_closed = on_closed;
-	loop->flush_timeout = flow_common_timeout(base, FLOW_FLUSH_MS);
-	loop->linger_timeout = flow_common_timeout(base, FLOW_LINGER_MS);
+	*loop = (struct flow_loop){
+		.base = base,
+		.on_closed = on_closed,
+		.held_max = SIZE_MAX,
+	};
 	loop->turn = event_new(base, -1, EV_PERSIST, flow_on_turn, loop);
 	loop->buffer = malloc(FLOW_READ_MAX);
-	if (loop->turn != NULL && loop->buffer != NULL &&
-	    loop->flush_timeout != NULL && loop->linger_timeout != NULL)
+	if (loop->turn != NULL && loop->buffer != NULL)
 		return 0;
 	flow_loop_clear(loop);
 	return -1;
@@ -236,14 +311,11 @@ flow_loop_clear(struct flow_loop *loop)
 	loop->turn = NULL;
 	free(loop->buffer);
 	loop->buffer = NULL;
+	flow_file_clear(loop);
 }
 
 void
 flow_loop_drain(struct flow_loop *loop)
 {
-	const struct timeval *timeout =
-	    flow_common_timeout(loop->base, FLOW_DRAIN_LINGER_MS);
-
-	if (timeout != NULL)
-		loop->linger_timeout = timeout;
+	loop->linger_max_ms = FLOW_DRAIN_LINGER_MS;
 }

@@ -112,6 +112,7 @@ generation_write_order(const struct slot *slot, struct order *order)
 
 	memset(order, 0, sizeof(*order));
 	order->slot = slot->number;
+	order->first = slot->index == 0;
 	order->generation = generation->number;
 	order->cpu = slot->cpu;
 	order->test = generation->test;
@@ -192,7 +193,8 @@ generation_on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-void
+/* 0, or -1 with errno: no memory. */
+static int
 generation_set_timer(struct generation *generation, int64_t ms)
 {
 	struct timeval timeout = {
@@ -203,9 +205,9 @@ generation_set_timer(struct generation *generation, int64_t ms)
 	if (generation->timer == NULL)
 		generation->timer = evtimer_new(generation->host->slots.base,
 		    generation_on_timer, generation);
-	if (generation->timer == NULL ||
-	    event_add(generation->timer, &timeout) < 0)
-		generation_on_timer(-1, 0, generation);
+	return generation->timer != NULL
+		   ? event_add(generation->timer, &timeout)
+		   : -1;
 }
 
 int
@@ -214,7 +216,14 @@ generation_start(struct generation *generation)
 	int i;
 
 	generation->state = GENERATION_STARTING;
-	generation_set_timer(generation, generation->settings.start_timeout);
+	/* Without it a worker that hangs would be waited for without end. */
+	if (generation_set_timer(
+		generation, generation->settings.start_timeout) < 0) {
+		log_write(BEVHOST_LOG_ERROR, NULL,
+		    "generation %d: no timer for its start: %m",
+		    generation->number);
+		return -1;
+	}
 	for (i = 0; i < generation->slot_count; i++)
 		if (generation->slots[i].index == 0 &&
 		    generation_start_slot(&generation->slots[i]) < 0)
@@ -319,7 +328,8 @@ generation_end_slots(struct generation *generation, enum ipc_type how,
 void
 generation_expect_end(struct generation *generation, int64_t ms)
 {
-	generation_set_timer(generation, ms + GENERATION_KILL_MS);
+	if (generation_set_timer(generation, ms + GENERATION_KILL_MS) < 0)
+		generation_on_timer(-1, 0, generation);
 }
 
 void
@@ -341,9 +351,10 @@ generation_drain(struct generation *generation)
 
 	generation->state = GENERATION_ENDING;
 	generation_expect_end(generation, settings->drain_timeout);
+	/* First, so that nobody comes after the last accept of a worker. */
+	generation_release(generation);
 	generation_end_slots(generation, IPC_DRAIN, settings->drain_timeout,
 	    settings->drain_spread, NULL);
-	generation_release(generation);
 }
 
 void

@@ -20,7 +20,6 @@ generation_take_privileges(struct generation *generation) BEVHOST_MUST_CHECK;
 /* Lets one worker accept for another that is not there for the time being. */
 void generation_lend(const struct slot *from, struct slot *to);
 int generation_start_slot(struct slot *slot) BEVHOST_MUST_CHECK;
-void generation_set_timer(struct generation *generation, int64_t ms);
 void generation_fail(struct generation *generation, int exit_status);
 /* What they have to say is dealt with. */
 void generation_hear_slots(struct slot_host *slots);

@@ -19,6 +19,7 @@
 #include "endpoint.h"
 #include "log.h"
 #include "privileges.h"
+#include "settings_say.h"
 
 #define GENERATION_ADDRESSES 16 /* of one name */
 
@@ -287,6 +288,7 @@ generation_bind(struct generation *generation)
 		log_set_where(handler->where);
 		for (j = 0; j < handler->address_count && status == 0; j++)
 			status = generation_bind_address(generation, i, j);
+		status = settings_blame(status, handler->where);
 	}
 	log_set_where(NULL);
 	return status;

@@ -6,7 +6,7 @@
 #ifndef GENERATIONS_H
 #define GENERATIONS_H
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct addr;
 struct event_base;

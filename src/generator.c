@@ -9,6 +9,8 @@
 
 #include <event2/buffer.h>
 
+#include "flow.h"
+
 #define GENERATOR_STEPS 100
 
 /* Bits of bevhost_generator.flags. */
@@ -160,6 +162,8 @@ generator_step(struct bevhost_generator *generator,
 		    generator_set_deadline(generator, timer, on_timer) < 0)
 			return -1;
 	}
+	flow_set_heard(
+	    flow_of(generator->bev), generator->op == BEVHOST_OP_WRITE);
 	return 1;
 }
 

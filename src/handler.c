@@ -164,7 +164,7 @@ handler_closing(struct handler *handler)
 int
 handler_hears_writes(const struct handler *handler)
 {
-	return handler->write != NULL || handler_def(handler)->generate != NULL;
+	return handler->write != NULL && handler_def(handler)->run == NULL;
 }
 
 int

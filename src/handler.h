@@ -13,11 +13,10 @@ struct task;
 struct handler {
 	const struct bevhost_instance *instance;
 	const struct bevhost_conn *conn;
-	void *state;
-	void *memory; /* of state_size, the host's */
+	void *state, *memory; /* memory: of state_size, the host's */
 	bufferevent_data_cb read, write;
-	bufferevent_event_cb event;
 	int generates;
+	bufferevent_event_cb event;
 	union {
 		struct bevhost_timer *timer; /* a generator's, or NULL */
 		struct task *task;	     /* until it has ended */
@@ -34,7 +33,8 @@ void handler_set_host(const struct handler_host *host);
 void handler_init(struct handler *handler,
     const struct bevhost_instance *instance, const struct bevhost_conn *conn);
 
-/* 1 when something is done with the write callback. */
+/* 1 when the plugin hears the write callback. The drivers of the other models
+   tell the flow themselves while they wait for it. */
 int handler_hears_writes(const struct handler *handler);
 
 /* 1 takes the connection. */

@@ -16,6 +16,7 @@
 
 #include "endpoint.h"
 #include "generations_own.h"
+#include "slot_limits.h"
 
 static int
 handover_keep(struct handover *handover, int fd, int own)
@@ -138,11 +139,16 @@ handover_write_all(struct handover *handover, FILE *file)
 	const struct handover_own *own = &handover->own;
 	const struct generation *generation;
 	const struct endpoint *endpoint;
-	size_t size;
-	int stats = slot_host_stats(&handover->generations->host.slots, &size);
+	const struct slot_host *slots = &handover->generations->host.slots;
+	size_t size, pages;
+	int stats = slot_host_stats(slots, &size);
+	int limits = slot_host_limits(slots, &pages);
+	int tickets = slot_host_tickets(slots);
 
 	fprintf(file, HANDOVER_FIRST "last %d\n", handover->generations->last);
 	fprintf(file, "stats %d %zu\n", stats, size);
+	fprintf(file, "limits %d %zu\n", limits, pages);
+	fprintf(file, "tickets %d\n", tickets);
 	if (own->pidfile >= 0)
 		fprintf(
 		    file, "pidfile %d %s\n", own->pidfile, own->pidfile_path);
@@ -153,6 +159,8 @@ handover_write_all(struct handover *handover, FILE *file)
 	if (!handover_is_one_line(own->pidfile_path) ||
 	    !handover_is_one_line(own->log_file) ||
 	    handover_keep(handover, stats, 0) < 0 ||
+	    handover_keep(handover, limits, 0) < 0 ||
+	    handover_keep(handover, tickets, 0) < 0 ||
 	    handover_keep(handover, own->pidfile, 0) < 0 ||
 	    handover_keep(handover, own->control, 0) < 0)
 		return -1;

@@ -7,7 +7,7 @@
 #ifndef HANDOVER_H
 #define HANDOVER_H
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #define HANDOVER_FIRST "bevhost-handover 1\n" /* line of the text */
 
@@ -29,7 +29,8 @@ struct handover_fd {
 struct handover {
 	struct generations *generations;
 	struct handover_own own; /* texts are owned after handover_read() */
-	int stats; /* adopted; or -1: of a layout that is not ours */
+	int stats;  /* adopted; or -1: of a layout that is not ours */
+	int limits; /* likewise */
 	struct handover_fd *fds; /* all that stay open */
 	int fd_count;
 };

@@ -14,6 +14,7 @@
 
 #include "endpoint.h"
 #include "generations_own.h"
+#include "slot_limits.h"
 #include "log.h"
 
 #define HANDOVER_SOCKETS 4096
@@ -223,6 +224,34 @@ handover_read_stats(struct handover_reader *reader)
 		reader->handover->stats = fd;
 }
 
+/* Their shares are numbered as those of the counters. */
+static void
+handover_read_limits(struct handover_reader *reader)
+{
+	struct generations *generations = reader->handover->generations;
+	int fd = handover_number(reader), pages = handover_number(reader);
+	size_t ours;
+
+	if (generations == NULL || reader->handover->limits >= 0 ||
+	    reader->handover->stats < 0)
+		return;
+	(void)slot_host_limits(&generations->host.slots, &ours);
+	if (pages == (int)ours &&
+	    slot_host_adopt_limits(&generations->host.slots, fd) == 0)
+		reader->handover->limits = fd;
+}
+
+/* Without them clients shake hands in full once more. */
+static void
+handover_read_tickets(struct handover_reader *reader)
+{
+	struct generations *generations = reader->handover->generations;
+	int fd = handover_number(reader);
+
+	if (generations != NULL)
+		(void)!slot_host_adopt_tickets(&generations->host.slots, fd);
+}
+
 static int
 handover_read_last(struct handover_reader *reader)
 {
@@ -233,6 +262,14 @@ handover_read_last(struct handover_reader *reader)
 	if (reader->handover->generations != NULL)
 		reader->handover->generations->last = last;
 	return 0;
+}
+
+/* A later line of its kind counts, as with the numbers. */
+static void
+handover_read_text(struct handover_reader *reader, char **text)
+{
+	free(*text);
+	*text = strdup(handover_text(reader));
 }
 
 static int
@@ -252,13 +289,17 @@ handover_read_line(struct handover_reader *reader, const char *word)
 		return handover_read_last(reader);
 	if (strcmp(word, "stats") == 0)
 		handover_read_stats(reader);
+	else if (strcmp(word, "limits") == 0)
+		handover_read_limits(reader);
+	else if (strcmp(word, "tickets") == 0)
+		handover_read_tickets(reader);
 	else if (strcmp(word, "control") == 0)
 		handover->own.control = handover_number(reader);
 	else if (strcmp(word, "log") == 0)
-		handover->own.log_file = strdup(handover_text(reader));
+		handover_read_text(reader, &handover->own.log_file);
 	else if (strcmp(word, "pidfile") == 0) {
 		handover->own.pidfile = handover_number(reader);
-		handover->own.pidfile_path = strdup(handover_text(reader));
+		handover_read_text(reader, &handover->own.pidfile_path);
 	}
 	return 0;
 }
@@ -332,7 +373,8 @@ handover_read(struct handover *handover, int fd)
 	int copy, status = -1;
 	FILE *file;
 
-	handover->own.pidfile = handover->own.control = handover->stats = -1;
+	handover->own.pidfile = handover->own.control = -1;
+	handover->stats = handover->limits = -1;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		copy = -1;
 	else

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 /*
  * Reads fd's headers by pread. Returns 0, or -1 with what is wrong as text

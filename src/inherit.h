@@ -7,7 +7,7 @@
 #ifndef INHERIT_H
 #define INHERIT_H
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #include "addr.h"
 

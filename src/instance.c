@@ -13,9 +13,11 @@
 #include <string.h>
 
 #include "call.h"
+#include "instance_value.h"
 #include "log.h"
 #include "near.h"
 #include "param.h"
+#include "settings_edit.h"
 
 struct instance_value {
 	struct instance_value *next;
@@ -130,13 +132,27 @@ instance_unknown(const struct bevhost_instance *instance, const char *key)
 {
 	const struct bevhost_param *param = instance->plugin->def.params;
 	struct near near = { .word = key };
-	char hint[96];
+	char hint[96], all[512] = "it takes none";
+	size_t len = 0;
 
-	for (; param != NULL && param->name != NULL; param++)
+	if (settings_has(key) || settings_list_find(key) != NULL) {
+		log_write(BEVHOST_LOG_ERROR, instance_name(instance),
+		    "%s is an option of bevhost, not a parameter of the "
+		    "plugin: give --%s=..., or write it outside of with { }",
+		    key, key);
+		return -1;
+	}
+	for (; param != NULL && param->name != NULL; param++) {
 		near_offer(&near, param->name);
+		if (len < sizeof(all))
+			len += (size_t)snprintf(all + len, sizeof(all) - len,
+			    "%s%s", len == 0 ? "there are " : ", ",
+			    param->name);
+	}
+	near_text(&near, hint, sizeof(hint));
 	log_write(BEVHOST_LOG_ERROR, instance_name(instance),
-	    "unknown parameter '%s'%s ('bevhost --help %s' lists them)", key,
-	    near_text(&near, hint, sizeof(hint)), instance_name(instance));
+	    "unknown parameter '%s'%s%s", key, hint[0] != '\0' ? hint : ": ",
+	    hint[0] != '\0' ? "" : all);
 	return -1;
 }
 
@@ -150,6 +166,21 @@ instance_given(
 		if (value->param == param)
 			return 1;
 	return 0;
+}
+
+const char *
+instance_value(
+    const struct bevhost_instance *instance, const char *name, int at)
+{
+	const struct bevhost_param *param =
+	    param_find(instance->plugin->def.params, name);
+	const struct instance_value *value = instance->values;
+	int count = 0;
+
+	for (; value != NULL; value = value->next)
+		if (value->param == param && count++ == at)
+			return value->text;
+	return param != NULL && count == 0 && at == 0 ? param->value : NULL;
 }
 
 /* The host's copy of a text, as long as the instance lives. */
@@ -251,7 +282,7 @@ instance_ready(struct bevhost_instance *instance)
 			    "parameter '%s' is missing: give %s=%s (%s)",
 			    param->name, param->name, param_type_name(param),
 			    param->help ? param->help : "no help");
-			return -1;
+			return -EINVAL;
 		}
 	if (def->ready == NULL)
 		return 0;

@@ -11,11 +11,11 @@ struct bevhost_instance {
 	struct plugin *plugin;
 	void *self;
 	int number; /* of the handlers in the settings, from 1; or 0 */
-	struct instance_value *values; /* what was given, in order */
-	struct instance_value **last_value;
-	unsigned created : 1;  /* destroy is due */
-	unsigned started : 1;  /* stop is due */
-	unsigned own_self : 1; /* self is the host's memory */
+	const struct settings_guard *guard; /* of its listeners, or NULL */
+	const struct approach *approach; /* NULL: there is nothing before it */
+	struct instance_value *values, **last_value; /* given, in order */
+	/* destroy is due; stop is; self is the host's memory */
+	unsigned created : 1, started : 1, own_self : 1;
 };
 
 /* Each returns 0, or -1 having logged; instance_free() is due either way. */
@@ -24,7 +24,7 @@ int instance_init(struct bevhost_instance *instance,
 /* key is NULL for a bare first word. */
 int instance_config(struct bevhost_instance *instance, const char *key,
     const char *value) BEVHOST_MUST_CHECK;
-/* All parameters are given: checks that none is missing. */
+/* All parameters are given. -EINVAL instead of -1 when one is missing. */
 int instance_ready(struct bevhost_instance *instance) BEVHOST_MUST_CHECK;
 int instance_start(struct bevhost_instance *instance,
     struct event_base *base) BEVHOST_MUST_CHECK;

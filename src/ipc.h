@@ -3,7 +3,9 @@
 #ifndef IPC_H
 #define IPC_H
 
-#include <bevhost/types.h>
+#include <stdint.h>
+
+#include <bevhost/base.h>
 
 #define IPC_TEXT_SIZE 1024 /* with the '\0' */
 #define IPC_NUMBERS   2
@@ -37,6 +39,9 @@ enum ipc_type {
 	/* Between bevhost --reload and a master */
 	IPC_RELOAD,
 	IPC_ANSWER, /* number: exit status; text */
+
+	/* As IPC_OFFER; last, since others have their numbers */
+	IPC_TAKEN, /* text: a connection from this address has a place there */
 
 	IPC_TYPES
 };

@@ -29,6 +29,8 @@ static struct {
 	struct event *event;
 	pthread_t threads[JOB_THREADS_MAX];
 	int thread_count, thread_max, idle, stop, fd;
+	void (*first)(void); /* for threads that have not called it */
+	size_t unfinished;   /* the loop's alone */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.more = PTHREAD_COND_INITIALIZER,
 	.fd = -1 };
@@ -67,11 +69,13 @@ static void *
 job_thread(void *arg)
 {
 	void *stack = safe_stack_start();
+	void (*called)(void);
 	struct call before;
 	struct job *job;
 
 	(void)arg;
 	pthread_mutex_lock(&pool.lock);
+	called = pool.first; /* who made this thread has called it */
 	for (;;) {
 		pool.idle++;
 		while (pool.waiting.first == NULL && !pool.stop)
@@ -80,6 +84,10 @@ job_thread(void *arg)
 		if (pool.stop)
 			break;
 		job = job_queue_take(&pool.waiting);
+		if (called != pool.first) {
+			called = pool.first;
+			called();
+		}
 		pthread_mutex_unlock(&pool.lock);
 		before = call_swap(job->call);
 		job->result = job->fn(job->arg);
@@ -133,6 +141,7 @@ job_on_done(evutil_socket_t fd, short what, void *arg)
 	pthread_mutex_unlock(&pool.lock);
 	for (; job != NULL; job = next) {
 		next = job->next;
+		pool.unfinished--;
 		job->on_end(job);
 	}
 }
@@ -149,11 +158,30 @@ job_submit(struct job *job)
 			status = job_start_thread();
 	if (pool.thread_count > 0) {
 		status = 0;
+		pool.unfinished++;
 		job_queue_put(&pool.waiting, job);
 		pthread_cond_signal(&pool.more);
 	}
 	pthread_mutex_unlock(&pool.lock);
 	return status;
+}
+
+size_t
+job_unfinished(void)
+{
+	return pool.unfinished;
+}
+
+int
+job_call_threads(void (*fn)(void))
+{
+	int count;
+
+	pthread_mutex_lock(&pool.lock);
+	pool.first = fn;
+	count = pool.thread_count;
+	pthread_mutex_unlock(&pool.lock);
+	return count;
 }
 
 int
@@ -171,6 +199,7 @@ job_withdraw(struct job *job)
 	*link = job->next;
 	if (*link == NULL)
 		pool.waiting.last = link;
+	pool.unfinished--;
 	pthread_mutex_unlock(&pool.lock);
 	return 1;
 }
@@ -179,9 +208,11 @@ int
 job_pool_init(struct event_base *base, int threads)
 {
 	pool.waiting = pool.done = (struct job_queue){ NULL, NULL };
+	pool.unfinished = 0;
 	pool.waiting.last = &pool.waiting.first;
 	pool.done.last = &pool.done.first;
 	pool.thread_count = pool.idle = pool.stop = 0;
+	pool.first = NULL;
 	pool.thread_max = threads < JOB_THREADS_MAX ? threads : JOB_THREADS_MAX;
 	pool.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (pool.fd < 0)

@@ -5,7 +5,7 @@
 
 #include <event2/event.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #include "call.h"
 
@@ -28,6 +28,13 @@ void job_pool_clear(void);
 
 /* The caller keeps job until on_end. Returns 0 or a negative errno. */
 int job_submit(struct job *job) BEVHOST_MUST_CHECK;
+
+/* Of those submitted: whose on_end is still to come. */
+size_t job_unfinished(void);
+
+/* Each thread that is there calls fn before its next job; once. Returns how
+   many there are. */
+int job_call_threads(void (*fn)(void));
 
 /* 1 when no thread had taken it: then it never runs, and on_end is not called.
    Else 0. */

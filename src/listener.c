@@ -1,32 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accepting. Whatever accept fails with is taken to pass (accept(2) lists
- * errors of the new connection's own network): the listener rests for a
- * moment, or until a connection ends, and the log says so at most once a
- * second.
+ * Accepting, which is done here and not by an evconnlistener, because there
+ * must be a place for a connection before there is the connection. Without one
+ * the listener rests, and clients wait in the socket. Whatever accept fails
+ * with is taken to pass (accept(2) lists errors of the new connection's own
+ * network): the listener rests for a moment, or until a connection ends, and
+ * the log says so at most once a second.
  */
 #include "listener.h"
 
 #include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#include <event2/listener.h>
+#include <event2/event.h>
 
-#include "clock.h"
+#include "approach.h"
 #include "conns.h"
+#include "gate_place.h"
 #include "log.h"
+#include "seldom.h"
+#include "settings.h"
+#include "sock_keepalive.h"
 
 #define LISTENER_REST_MS 100
 #define LISTENER_LOG_MS	 1000
+#define LISTENER_BATCH	 256 /* then others have their turn */
 
 /* More do not wait in one socket, unless they go on coming. */
 #define LISTENER_LAST_MAX 8192
 
 /* Of all listeners: they fail together when descriptors run out. */
-static int64_t listener_error_ms; /* when one was logged */
-static uint64_t listener_errors_unsaid;
+static struct seldom listener_errors;
 
 static int (*listener_taker)(const struct listener *listener, int fd);
 
@@ -40,19 +45,10 @@ listener_text(const struct listener *listener, char *buf, size_t size)
 static void
 listener_say_error(struct listener *listener, int error)
 {
-	char address[ADDR_TEXT_SIZE], more[64] = "";
-	int64_t now = clock_ms();
+	char address[ADDR_TEXT_SIZE], more[SELDOM_MORE_SIZE];
 
-	if (listener_error_ms != 0 &&
-	    now - listener_error_ms < LISTENER_LOG_MS) {
-		listener_errors_unsaid++;
+	if (!seldom_may(&listener_errors, LISTENER_LOG_MS, more))
 		return;
-	}
-	if (listener_errors_unsaid > 0)
-		snprintf(more, sizeof(more), " (and %ju times since the last)",
-		    (uintmax_t)listener_errors_unsaid);
-	listener_errors_unsaid = 0;
-	listener_error_ms = now;
 	errno = error;
 	log_write(BEVHOST_LOG_WARNING, instance_name(listener->instance),
 	    "cannot accept on %s: %m%s%s",
@@ -68,67 +64,152 @@ listener_set_taker(int (*take)(const struct listener *listener, int fd))
 	listener_taker = take;
 }
 
+static struct gate *
+listener_gate(const struct listener *listener)
+{
+	return approach_gate(listener->instance->approach);
+}
+
 void
-listener_take(struct listener *listener, int fd, const struct sockaddr *peer,
-    socklen_t peer_len)
+listener_return_place(struct listener *listener)
 {
-	conns_accept(listener->set, listener->instance, fd, peer, peer_len);
+	gate_return_place(listener_gate(listener));
 }
 
-static void
-listener_on_accept(struct evconnlistener *evlistener, evutil_socket_t fd,
-    struct sockaddr *peer, int peer_len, void *arg)
+void
+listener_take_other(struct listener *listener, int fd,
+    const struct sockaddr *peer, socklen_t peer_len)
 {
-	struct listener *listener = arg;
-
-	(void)evlistener;
-	if (listener_taker != NULL && listener_taker(listener, fd))
-		return;
-	listener_take(listener, fd, peer, (socklen_t)peer_len);
+	gate_take_second_place(listener_gate(listener));
+	conns_accept(listener->set, listener->instance, &listener->limits, fd,
+	    peer, peer_len);
 }
 
+/* Clients wait in the socket meanwhile. */
 static void
-listener_on_error(struct evconnlistener *evlistener, void *arg)
+listener_rest(struct listener *listener, int ms)
 {
-	struct timeval rest = { .tv_usec = LISTENER_REST_MS * 1000 };
-	struct listener *listener = arg;
+	struct timeval rest = { .tv_usec = ms * 1000 };
 
-	listener_say_error(listener, EVUTIL_SOCKET_ERROR());
 	/* Deaf for good would be worse than a busy loop. */
 	if (event_add(listener->resume, &rest) == 0)
-		evconnlistener_disable(evlistener);
+		event_del(listener->readable);
+}
+
+/* 1, or 0 when none waits, or a negative errno; -EUSERS: there is no place for
+   it. */
+static int
+listener_accept(struct listener *listener, struct gate_waiter *waiter)
+{
+	struct gate *gate = listener_gate(listener);
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	int fd, error;
+
+	if (gate_take_place(gate, waiter) < 0)
+		return -EUSERS;
+	fd = accept4(listener->sock.fd, (struct sockaddr *)&peer, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	error = errno;
+	if (fd < 0)
+		gate_return_place(gate);
+	else if (listener_taker == NULL || !listener_taker(listener, fd))
+		conns_accept(listener->set, listener->instance,
+		    &listener->limits, fd, (struct sockaddr *)&peer, len);
+	if (fd >= 0 || error == EINTR || error == ECONNABORTED)
+		return 1;
+	return error == EAGAIN ? 0 : -error;
+}
+
+/* Returns 0, or -1 when the listener rests. */
+static int
+listener_accept_some(struct listener *listener)
+{
+	int count = 0, status = 1;
+
+	/* Only of the first one it is known that it is there: the others do not
+	   wait before it is known of them. */
+	while (status > 0 && count < LISTENER_BATCH && !listener->paused)
+		status = listener_accept(
+		    listener, count++ == 0 ? &listener->waiter : NULL);
+	if (status == -EUSERS && count > 1)
+		return 0;
+	if (status >= 0)
+		return 0;
+	if (status != -EUSERS)
+		listener_say_error(listener, -status);
+	listener_rest(
+	    listener, status == -EUSERS ? GATE_RETRY_MS : LISTENER_REST_MS);
+	return -1;
 }
 
 static void
-listener_on_resume(evutil_socket_t fd, short what, void *arg)
+listener_on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval rest = { .tv_usec = LISTENER_REST_MS * 1000 };
 	struct listener *listener = arg;
 
 	(void)fd;
 	(void)what;
-	if (listener->paused)
+	listener_accept_some(listener);
+}
+
+/* Who waits for a place asks for it before it listens again. */
+static void
+listener_on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)fd;
+	(void)what;
+	if (listener->paused || (listener->waiter.since_ms != 0 &&
+				    listener_accept_some(listener) < 0))
 		return;
-	if (evconnlistener_enable(listener->evlistener) < 0)
-		event_add(listener->resume, &rest);
+	if (event_add(listener->readable, NULL) < 0)
+		listener_rest(listener, LISTENER_REST_MS);
+}
+
+/*
+ * What it accepts is to have what this listener's settings say. Not before it
+ * accepts: until then the socket is that of a worker with other settings.
+ */
+static void
+listener_set_keepalive(const struct listener *listener)
+{
+	const struct settings_guard *guard = listener->instance->guard;
+	char address[ADDR_TEXT_SIZE];
+	int status;
+
+	if (guard == NULL)
+		return;
+	status = sock_keepalive_set(
+	    listener->sock.fd, guard->keepalive, guard->tcp_user_timeout);
+	if (status == 0)
+		return;
+	errno = -status;
+	log_write(BEVHOST_LOG_WARNING, instance_name(listener->instance),
+	    "no keepalive on %s: %m",
+	    listener_text(listener, address, sizeof(address)));
 }
 
 void
 listener_pause(struct listener *listener)
 {
 	listener->paused = 1;
-	if (listener->evlistener == NULL)
+	gate_stop_waiting(&listener->waiter);
+	if (listener->readable == NULL)
 		return;
 	event_del(listener->resume);
-	evconnlistener_disable(listener->evlistener);
+	event_del(listener->readable);
 }
 
 void
 listener_resume(struct listener *listener)
 {
 	listener->paused = 0;
-	if (listener->evlistener != NULL)
-		listener_on_resume(-1, EV_TIMEOUT, listener);
+	if (listener->readable == NULL)
+		return;
+	listener_set_keepalive(listener);
+	listener_on_resume(-1, EV_TIMEOUT, listener);
 }
 
 void
@@ -148,6 +229,8 @@ listener_init(struct listener *listener, const struct sock *sock,
 	memset(listener, 0, sizeof(*listener));
 	listener->sock = *sock;
 	listener->instance = instance;
+	listener->limits.bound = &listener->sock.bound;
+	listener->waiter.log = &listener->limits;
 }
 
 int
@@ -156,54 +239,34 @@ listener_start(struct listener *listener, struct conns *set)
 	char address[ADDR_TEXT_SIZE];
 
 	listener->set = set;
+	if (!listener->paused)
+		listener_set_keepalive(listener);
 	listener->resume =
 	    evtimer_new(conns_base(set), listener_on_resume, listener);
-	/* Created disabled: a failed enable would else go unseen. */
-	listener->evlistener =
-	    evconnlistener_new(conns_base(set), listener_on_accept, listener,
-		LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, listener->sock.fd);
-	if (listener->resume == NULL || listener->evlistener == NULL ||
-	    (!listener->paused &&
-		evconnlistener_enable(listener->evlistener) < 0)) {
+	listener->readable = event_new(conns_base(set), listener->sock.fd,
+	    EV_READ | EV_PERSIST, listener_on_readable, listener);
+	if (listener->resume == NULL || listener->readable == NULL ||
+	    (!listener->paused && event_add(listener->readable, NULL) < 0)) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "cannot listen on %s: %m",
 		    listener_text(listener, address, sizeof(address)));
 		return -1;
 	}
-	evconnlistener_set_error_cb(listener->evlistener, listener_on_error);
 	return 0;
-}
-
-/* Returns 0 when there is no more to take, or what can not be taken. */
-static int
-listener_accept(struct listener *listener)
-{
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
-	int fd = accept4(listener->sock.fd, (struct sockaddr *)&peer, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd >= 0) {
-		conns_accept(listener->set, listener->instance, fd,
-		    (struct sockaddr *)&peer, len);
-		return 1;
-	}
-	if (errno == EAGAIN)
-		return 0;
-	/* Of the new connection's own network: the next one may be well. */
-	if (errno != EINTR && errno != ECONNABORTED)
-		listener_say_error(listener, errno);
-	return errno != EMFILE && errno != ENFILE;
 }
 
 void
 listener_finish(struct listener *listener)
 {
-	int count = 0;
+	int count = 0, status = 1;
 
-	if (listener->evlistener != NULL && !listener->paused) {
-		evconnlistener_disable(listener->evlistener);
-		while (count++ < LISTENER_LAST_MAX && listener_accept(listener))
-			;
+	while (listener->readable != NULL && !listener->paused && status > 0 &&
+	       count++ < LISTENER_LAST_MAX) {
+		status = listener_accept(listener, &listener->waiter);
+		if (status >= 0 || status == -EUSERS)
+			continue;
+		/* Of the new connection's own network: the next may be well. */
+		listener_say_error(listener, -status);
+		status = status != -EMFILE && status != -ENFILE;
 	}
 	listener_clear(listener);
 }
@@ -211,11 +274,12 @@ listener_finish(struct listener *listener)
 void
 listener_clear(struct listener *listener)
 {
-	if (listener->evlistener != NULL)
-		evconnlistener_free(listener->evlistener);
+	gate_stop_waiting(&listener->waiter);
+	if (listener->readable != NULL)
+		event_free(listener->readable);
 	if (listener->resume != NULL)
 		event_free(listener->resume);
-	listener->evlistener = NULL;
+	listener->readable = NULL;
 	listener->resume = NULL;
 	sock_close(&listener->sock);
 }

@@ -3,24 +3,30 @@
 #ifndef LISTENER_H
 #define LISTENER_H
 
+#include "gate_waiter.h"
 #include "instance.h"
+#include "limit_log.h"
 #include "sock.h"
 
 struct conns;
-struct evconnlistener;
+struct event;
 
 struct listener {
 	struct sock sock; /* owned */
 	struct bevhost_instance *instance;
 	struct conns *set;
-	struct evconnlistener *evlistener;
-	struct event *resume; /* after an accept that failed */
+	struct event *readable;
+	struct event *resume; /* after an accept that failed, or that had no
+				 place for the next connection */
+	struct gate_waiter waiter;
+	struct limit_log limits;
 	unsigned paused : 1;
 	unsigned leaving : 1; /* nobody else goes on with its socket: set by
 				 who knows, before a worker retires */
 };
 
-/* Takes sock. It accepts nothing before listener_start(). */
+/* Takes sock. It accepts nothing before listener_start(), and stays where it
+   is: its connections refer to it as long as they are there. */
 void listener_init(struct listener *listener, const struct sock *sock,
     struct bevhost_instance *instance);
 
@@ -47,8 +53,11 @@ void listener_clear(struct listener *listener);
  */
 void listener_set_taker(int (*take)(const struct listener *listener, int fd));
 
-/* As if it had been accepted here. */
-void listener_take(struct listener *listener, int fd,
+/* Of a connection that `take` has taken: until then it is one here. */
+void listener_return_place(struct listener *listener);
+
+/* What another process has accepted. */
+void listener_take_other(struct listener *listener, int fd,
     const struct sockaddr *peer, socklen_t peer_len);
 
 /* The bound address as text. Returns buf. */

@@ -13,6 +13,7 @@ struct load {
 	const struct settings *settings; /* the caller's */
 	struct plugin_dirs dirs;
 	struct bevhost_instance *instances;
+	struct approach *approaches; /* of each instance */
 	int *handlers; /* of each instance: its index in the settings */
 	int count;
 };

@@ -30,10 +30,13 @@ log_enabled(enum bevhost_level level)
 	return level <= log_level;
 }
 
-void
+const char *
 log_set_where(const char *where)
 {
+	const char *before = log_where;
+
 	log_where = where;
+	return before;
 }
 
 /* Writes what stands for one byte, up to 4 characters. Returns how many. */

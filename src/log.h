@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 /* Messages above this level are not shown. BEVHOST_LOG_NOTICE at first. */
 void log_set_level(enum bevhost_level level);
@@ -32,9 +32,10 @@ void log_set_listener(void (*on_error)(const char *text));
 
 /*
  * Whence comes what is being done, "FILE:LINE", or NULL: every line begins with
- * it, after "bevhost: ", until it is set anew. It must live as long.
+ * it, after "bevhost: ", until it is set anew. It must live as long. Returns
+ * what was set before.
  */
-void log_set_where(const char *where);
+const char *log_set_where(const char *where);
 
 /*
  * Copies bytes to buf as printable ASCII: \n, \t and the like, \xNN, and \\

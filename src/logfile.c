@@ -23,7 +23,8 @@ logfile_open(const char *path)
 	if (fd >= 0)
 		fcntl(fd, F_SETFL, O_APPEND);
 	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL, "log-file '%s': %m", path);
+		log_write(
+		    BEVHOST_LOG_ERROR, NULL, "cannot log to '%s': %m", path);
 		if (fd >= 0)
 			close(fd);
 		return -EX_CANTCREAT;

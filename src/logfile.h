@@ -3,7 +3,7 @@
 #ifndef LOGFILE_H
 #define LOGFILE_H
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 /*
  * Makes path, appended to, the standard error of this process; NULL changes

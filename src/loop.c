@@ -9,10 +9,16 @@
 #include <event2/event.h>
 
 #include "log.h"
+#include "seldom.h"
 
+#define LOOP_SAY_MS 100
+
+/* Some warnings come as often as the kernel refuses something. */
 static void
 loop_on_libevent(int severity, const char *message)
 {
+	static struct seldom said[EVENT_LOG_ERR + 1];
+	char more[SELDOM_MORE_SIZE] = "";
 	static const enum bevhost_level levels[] = {
 		[EVENT_LOG_DEBUG] = BEVHOST_LOG_DEBUG,
 		[EVENT_LOG_MSG] = BEVHOST_LOG_INFO,
@@ -22,7 +28,10 @@ loop_on_libevent(int severity, const char *message)
 
 	if (severity < EVENT_LOG_DEBUG || severity > EVENT_LOG_ERR)
 		severity = EVENT_LOG_ERR;
-	log_write(levels[severity], "libevent", "%s", message);
+	if (severity == EVENT_LOG_MSG || severity == EVENT_LOG_WARN)
+		if (!seldom_may(&said[severity], LOOP_SAY_MS, more))
+			return;
+	log_write(levels[severity], "libevent", "%s%s", message, more);
 }
 
 /* libevent would call exit(), which runs handlers of a broken process. */

@@ -3,7 +3,7 @@
 #ifndef LOOP_H
 #define LOOP_H
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct event_base;
 

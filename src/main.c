@@ -3,6 +3,7 @@
  * The program: what the command line asks for, in order, and the exit status.
  * Nothing is served before everything that can fail has been tried.
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,10 @@
 #include "managed.h"
 #include "master.h"
 #include "options.h"
+#include "options_dump.h"
 #include "plugin_load.h"
+#include "settings_check.h"
+#include "settings_origin.h"
 #include "single.h"
 #include "upgrade.h"
 
@@ -42,14 +46,20 @@ main_raise_limits(struct rlimit *before)
 static int
 main_describe(const struct options *options)
 {
+	const struct settings *settings = &options->settings;
 	struct plugin_dirs dirs;
-	int status = plugin_dirs_init(&dirs, options->settings.plugin_dir);
+	int status;
 
-	if (status == 0 && options->action == OPTIONS_HELP)
+	log_set_where(settings_where(&settings->guard, "plugin-dir"));
+	status = plugin_dirs_init(&dirs, settings->plugin_dir);
+	log_set_where(NULL);
+	if (status < 0)
+		return -status;
+	if (options->action == OPTIONS_HELP)
 		status = describe_help(&dirs, options->help_plugin);
-	else if (status == 0 && options->action == OPTIONS_LIST_PLUGINS)
+	else if (options->action == OPTIONS_LIST_PLUGINS)
 		status = describe_list(&dirs);
-	else if (status == 0)
+	else
 		status = describe_dump(&dirs, options->dump_plugin);
 	plugin_dirs_clear(&dirs);
 	return status < 0 ? EX_CONFIG : 0;
@@ -87,6 +97,9 @@ main_act(const struct options *options, int argc, char **argv)
 		/* main() looks at standard output itself. */
 		return dump_settings(&options->settings, stdout) < 0 ? EX_IOERR
 								     : 0;
+	case OPTIONS_DUMP_OPTIONS:
+		options_dump();
+		return 0;
 	case OPTIONS_TEST:
 		return main_test(options);
 	case OPTIONS_RELOAD:
@@ -126,12 +139,11 @@ main_run(struct options *options, int argc, char **argv)
 
 	if (status >= 0)
 		status = options_parse(options, argc, argv);
-	/* What -t finds in a file is wrong with the file. */
-	if (status == -EX_NOINPUT && options->action == OPTIONS_TEST)
-		status = -EX_CONFIG;
 	if (status < 0)
 		return -status;
 	log_set_level((enum bevhost_level)options->settings.level);
+	if (options->action == OPTIONS_SERVE || options->action == OPTIONS_TEST)
+		settings_warn(&options->settings);
 	return main_act(options, argc, argv);
 }
 
@@ -193,6 +205,21 @@ main_choose(struct options *options, int argc, char **argv)
 	return main_run(options, argc, argv);
 }
 
+/*
+ * A sanitizer, which plugins may have brought along, looks for leaks at exit:
+ * too late for it to find the lines of a plugin whose copy is gone.
+ */
+static void
+main_find_leaks(void)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, "__lsan_do_leak_check");
+	void (*find)(void);
+
+	memcpy(&find, &symbol, sizeof(find));
+	if (find != NULL)
+		find();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -203,10 +230,11 @@ main(int argc, char **argv)
 		return EX_OSERR;
 	status = main_choose(&options, argc, argv);
 	options_clear(&options);
-	plugin_remove_copies();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "standard output: %m");
 		status = status ? status : EX_IOERR;
 	}
+	main_find_leaks();
+	plugin_remove_copies();
 	return status;
 }

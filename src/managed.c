@@ -24,7 +24,9 @@
 
 #include <event2/event.h>
 
+#include "confine.h"
 #include "crash.h"
+#include "gate_host.h"
 #include "ipc.h"
 #include "log.h"
 #include "order.h"
@@ -34,6 +36,8 @@
 #include "share.h"
 #include "sock.h"
 #include "stats.h"
+#include "tls_say.h"
+#include "tls_ticket.h"
 
 /* No library uses it. */
 #define MANAGED_ORPHAN_SIGNAL (SIGRTMIN + 6)
@@ -118,8 +122,15 @@ managed_read_order(struct managed *managed)
 	managed->share = stats_attach(ORDER_FD_STATS, managed->order.share);
 	if (managed->share == NULL)
 		return managed_refuse("counters");
+	if (gate_host_start(ORDER_FD_LIMITS, managed->order.share,
+		&managed->share->counters, &managed->settings) < 0)
+		return managed_refuse("limits");
+	if (tls_ticket_attach(ORDER_FD_TICKETS) < 0)
+		return managed_refuse("keys of tickets");
+	tls_say_warnings(managed->order.first);
 	close(ORDER_FD_ORDER);
 	close(ORDER_FD_SETTINGS);
+	close(ORDER_FD_TICKETS);
 	return 0;
 }
 
@@ -305,8 +316,8 @@ managed_obey(struct managed *managed, const struct ipc_message *message)
 		managed_borrow(managed, (int)message->numbers[0], message->fd);
 		return;
 	case IPC_SHARE:
-		share_give(serve_base(managed->serve), message->fd,
-		    (int)message->numbers[0]);
+		share_give(
+		    managed->serve, message->fd, (int)message->numbers[0]);
 		return;
 	case IPC_TAKE:
 		share_take(managed->serve, message->fd);
@@ -370,6 +381,11 @@ managed_start(struct managed *managed)
 		.beat = &managed->share->heartbeat_ms,
 		.counters = &managed->share->counters,
 	};
+	/* All would say the same. */
+	const struct confine_host host = {
+		.settings = &managed->settings,
+		.quiet = managed->order.slot > 1,
+	};
 	int status;
 
 	status = managed_take_code(managed);
@@ -391,6 +407,8 @@ managed_start(struct managed *managed)
 	status = serve_start(managed->serve, &with);
 	if (status == 0)
 		status = managed_hear(managed);
+	if (status == 0)
+		confine(serve_loaded(managed->serve), &host);
 	return status != 0 ? status : managed_report_ready();
 }
 
@@ -406,6 +424,7 @@ managed_live(struct managed *managed)
 		event_free(managed->ipc);
 	share_clear();
 	serve_clear(managed->serve);
+	gate_host_say_counts();
 	return status;
 }
 

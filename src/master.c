@@ -24,6 +24,8 @@
 #include "notify.h"
 #include "pidfile.h"
 #include "privileges.h"
+#include "renewal.h"
+#include "settings_origin.h"
 #include "upgrade.h"
 #include "watch.h"
 
@@ -77,11 +79,24 @@ master_announce(struct master *master)
 }
 
 static void
+master_on_renewal(void *arg)
+{
+	struct master *master = arg;
+
+	if (!master->stopping)
+		master_reload(master);
+}
+
+static void
 master_start_watch(struct master *master)
 {
 	if (watch_start(&life.watch, master->base, master->generations) < 0)
 		log_write(BEVHOST_LOG_WARNING, NULL,
 		    "workers that stand still will not be noticed: %m");
+	if (renewal_start(master->base, master->generations, master_on_renewal,
+		master) < 0)
+		log_write(BEVHOST_LOG_WARNING, NULL,
+		    "certificates are renewed by a reload only: %m");
 }
 
 void
@@ -267,12 +282,15 @@ master_claim(struct master *master)
 
 	if (announce_take(master->options->ready_fd) < 0)
 		return EX_IOERR;
+	log_set_where(settings_where(&settings->guard, "pidfile"));
 	if (settings->pidfile != NULL)
 		status = -pidfile_take(&life.pidfile, settings->pidfile);
+	log_set_where(settings_where(&settings->guard, "log-file"));
 	if (status == 0 && settings->log_file != NULL) {
 		status = -logfile_open(settings->log_file);
 		master->log_file = strdup(settings->log_file);
 	}
+	log_set_where(NULL);
 	if (status == 0)
 		status = master_find_privileges(master, settings);
 	if (status == 0 && (settings->user != NULL || settings->group != NULL))
@@ -299,6 +317,7 @@ master_clear(struct master *master)
 	int i;
 
 	watch_stop(&life.watch);
+	renewal_stop();
 	control_clear(&life.control);
 	if (life.command.child != NULL) {
 		command_clear(&life.command);
@@ -351,6 +370,7 @@ master_run(const struct options *options, int argc, char **argv,
 		master->status =
 		    master_copy_settings(&options->settings, &settings);
 	if (master->status == 0) {
+		renewal_plan(&settings);
 		generations_start(master->generations, &settings, 0);
 		master_loop(master);
 	}
@@ -388,7 +408,7 @@ master_test(const struct options *options)
 		generations_start(master->generations, &settings, 1);
 		master_loop(master);
 	}
-	return master_clear(master) != 0 ? EX_CONFIG : 0;
+	return master_clear(master);
 }
 
 /* In the place of another program */

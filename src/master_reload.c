@@ -14,6 +14,10 @@
 #include "master_own.h"
 #include "notify.h"
 #include "privileges.h"
+#include "renewal.h"
+#include "reread.h"
+#include "settings_origin.h"
+#include "settings_say.h"
 #include "upgrade.h"
 
 #define MASTER_WHY_SIZE 1024
@@ -48,14 +52,18 @@ int
 master_find_privileges(struct master *master, const struct settings *settings)
 {
 	static struct privileges found;
+	const char *where = settings_where(
+	    &settings->guard, settings->user != NULL ? "user" : "group");
 	int drops = settings->user != NULL || settings->group != NULL;
 	int status = 0;
 
+	log_set_where(where);
 	if (drops)
 		status =
 		    privileges_find(&found, settings->user, settings->group);
+	log_set_where(NULL);
 	if (status < 0)
-		return -status;
+		return -settings_blame(status, where);
 	generations_set_privileges(master->generations, drops ? &found : NULL);
 	return 0;
 }
@@ -92,7 +100,7 @@ master_apply(struct master *master)
 	if (!master_same_text(
 		settings->pidfile, master->options->settings.pidfile))
 		log_write(BEVHOST_LOG_WARNING, NULL,
-		    "pidfile: it stays as it was at the start");
+		    "the pidfile stays as it was at the start");
 }
 
 /* Reloading */
@@ -145,20 +153,16 @@ master_on_error(const char *text)
 static int
 master_read_again(struct master *master, struct settings *settings)
 {
-	struct options options;
-	int status;
+	int status = -reread_settings(settings, master->argc, master->argv,
+	    master_why, sizeof(master_why));
 
-	master_why[0] = '\0';
+	if (status != 0)
+		return status;
 	log_set_listener(master_on_error);
-	status = -options_parse_again(&options, master->argc, master->argv);
-	if (status == 0)
-		status = master_find_privileges(master, &options.settings);
+	status = master_find_privileges(master, settings);
 	log_set_listener(NULL);
-	if (status == 0) {
-		*settings = options.settings;
-		settings_init(&options.settings);
-	}
-	options_clear(&options);
+	if (status != 0)
+		settings_clear(settings);
 	return status;
 }
 
@@ -194,10 +198,12 @@ master_on_reload(evutil_socket_t fd, short what, void *arg)
 	notify_reloading();
 	log_write(BEVHOST_LOG_INFO, NULL, "reloading");
 	status = master_read_again(master, &settings);
-	if (status == 0)
+	if (status == 0) {
+		renewal_plan(&settings);
 		generations_start(master->generations, &settings, 0);
-	else
+	} else {
 		master_on_result(master, status, master_why);
+	}
 }
 
 void

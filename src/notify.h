@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 /*
  * Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment,

@@ -22,18 +22,21 @@
 #include "options_words.h"
 #include "param.h"
 #include "settings_edit.h"
+#include "settings_say.h"
 
 enum {
 	OPT_LIST_PLUGINS = 256,
 	OPT_DUMP_PLUGIN,
+	OPT_DUMP_OPTIONS,
 	OPT_READY_FD,
 	OPT_RELOAD,
 	OPT_RUN,
 	OPT_NO_MASTER,
-	OPT_SETTING /* and the number of the setting */
+	OPT_LIST = 512,	   /* and the number of the list */
+	OPT_SETTING = 1024 /* and the number of the setting */
 };
 
-#define OPTIONS_MAX 64
+#define OPTIONS_MAX 96
 
 /* Those that are no setting: options_init_long() appends the settings. */
 static struct option options_long[OPTIONS_MAX] = {
@@ -45,6 +48,7 @@ static struct option options_long[OPTIONS_MAX] = {
 	{ "reload", optional_argument, NULL, OPT_RELOAD },
 	{ "list-plugins", no_argument, NULL, OPT_LIST_PLUGINS },
 	{ "dump-plugin", required_argument, NULL, OPT_DUMP_PLUGIN },
+	{ "dump-options", no_argument, NULL, OPT_DUMP_OPTIONS },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "no-master", no_argument, NULL, OPT_NO_MASTER },
@@ -57,6 +61,22 @@ static struct option options_long[OPTIONS_MAX] = {
 /* "-" gives words in order, ":" tells a missing argument apart. */
 static const char options_short[] = "-:l:p:c:tTw:u:g:vqVh";
 
+/* Those of settings. */
+static const struct {
+	char letter;
+	const char *name;
+} options_letters[] = { { 'w', "workers" }, { 'u', "user" }, { 'g', "group" } };
+#define OPTIONS_LETTERS (sizeof(options_letters) / sizeof(options_letters[0]))
+
+static void
+options_init_one(struct option *option, const char *name, int value)
+{
+	assert(option < options_long + OPTIONS_MAX - 1);
+	option->name = name;
+	option->has_arg = required_argument;
+	option->val = value;
+}
+
 static void
 options_init_long(void)
 {
@@ -68,12 +88,11 @@ options_init_long(void)
 		return;
 	while (option->name != NULL)
 		option++;
-	for (i = 0; settings_params[i].name != NULL; i++, option++) {
-		assert(option < options_long + OPTIONS_MAX - 1);
-		option->name = settings_params[i].name;
-		option->has_arg = required_argument;
-		option->val = OPT_SETTING + i;
-	}
+	for (i = 0; settings_params[i].name != NULL; i++, option++)
+		options_init_one(
+		    option, settings_params[i].name, OPT_SETTING + i);
+	for (i = 0; settings_lists[i].name != NULL; i++, option++)
+		options_init_one(option, settings_lists[i].name, OPT_LIST + i);
 	done = 1;
 }
 
@@ -141,12 +160,9 @@ options_ready_fd(struct options_parser *parser, const char *text)
 	errno = 0;
 	fd = strtol(text, &end, 10);
 	if (end == text || *end != '\0' || errno != 0 || fd < 0 ||
-	    fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "--ready-fd=%s: not the number of an open descriptor",
-		    text);
-		return -1;
-	}
+	    fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0)
+		return settings_say_error("ready-fd", text, NULL,
+		    "is not the number of an open descriptor");
 	parser->options->ready_fd = (int)fd;
 	return 0;
 }
@@ -163,11 +179,9 @@ options_reload(struct options *options, const char *text)
 	int64_t number = 0;
 
 	if (text != NULL &&
-	    param_parse(&pid, text, &number, why, sizeof(why)) < 0) {
-		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "--reload=%s: not the number of a process", text);
-		return -1;
-	}
+	    param_parse(&pid, text, &number, why, sizeof(why)) < 0)
+		return settings_say_error(
+		    "reload", text, NULL, "is not the number of a process");
 	options->reload_pid = (pid_t)number;
 	return 0;
 }
@@ -176,15 +190,28 @@ static int
 options_setting(
     struct options_parser *parser, const char *name, const char *text)
 {
+	struct settings *settings = &parser->options->settings;
 	char why[PARAM_TEXT_SIZE];
 
 	parser->workers |= strcmp(name, "workers") == 0;
-	if (settings_set(
-		&parser->options->settings, name, text, why, sizeof(why)) == 0)
+	if (settings_set(settings, name, text, why, sizeof(why)) < 0)
+		return settings_say_error(name, text, NULL, why);
+	return settings_give(&settings->guard, name, NULL) < 0
+		   ? options_no_memory()
+		   : 0;
+}
+
+static int
+options_item(struct options_parser *parser, const struct settings_list *list,
+    const char *text)
+{
+	struct settings_guard *guard = &parser->options->settings.guard;
+	char why[PARAM_TEXT_SIZE];
+
+	settings_drop_items(guard, list);
+	if (settings_add_item(guard, list, text, NULL, why, sizeof(why)) == 0)
 		return 0;
-	log_write(BEVHOST_LOG_ERROR, NULL, "--%s=%s%s%s", name, text,
-	    strncmp(why, "is ", 3) == 0 ? " " : ": ", why);
-	return -1;
+	return settings_say_error(list->name, text, NULL, why);
 }
 
 static void
@@ -201,10 +228,18 @@ options_take_setting(struct options_parser *parser, int option)
 {
 	struct settings_handler *handler;
 	int64_t *level = &parser->options->settings.level;
+	size_t i;
 
+	for (i = 0; i < OPTIONS_LETTERS; i++)
+		if (option == options_letters[i].letter)
+			return options_setting(
+			    parser, options_letters[i].name, optarg);
 	if (option >= OPT_SETTING)
 		return options_setting(
 		    parser, settings_params[option - OPT_SETTING].name, optarg);
+	if (option >= OPT_LIST)
+		return options_item(
+		    parser, &settings_lists[option - OPT_LIST], optarg);
 	switch (option) {
 	case 1:
 		return options_word(parser, optarg);
@@ -212,15 +247,9 @@ options_take_setting(struct options_parser *parser, int option)
 	case 'p':
 		handler = options_open_handler(parser);
 		if (handler == NULL)
-			return -1;
+			return -EX_OSERR;
 		return option == 'l' ? options_add_address(handler, optarg)
 				     : options_add_port(handler, optarg);
-	case 'w':
-		return options_setting(parser, "workers", optarg);
-	case 'u':
-		return options_setting(parser, "user", optarg);
-	case 'g':
-		return options_setting(parser, "group", optarg);
 	case 'v':
 		if (*level < BEVHOST_LOG_DEBUG)
 			(*level)++;
@@ -261,6 +290,9 @@ options_take_action(struct options *options, int option)
 		options_act(options, OPTIONS_DUMP_PLUGIN);
 		if (options->dump_plugin == NULL)
 			options->dump_plugin = optarg;
+		return 0;
+	case OPT_DUMP_OPTIONS:
+		options_act(options, OPTIONS_DUMP_OPTIONS);
 		return 0;
 	case OPT_RUN:
 		options->run = optarg;
@@ -329,7 +361,7 @@ options_read_config(struct options *options, int argc, char **argv)
 static int
 options_read_words(struct options_parser *parser, int argc, char **argv)
 {
-	int option;
+	int option, status;
 
 	options_start_getopt();
 	for (;;) {
@@ -340,13 +372,16 @@ options_read_words(struct options_parser *parser, int argc, char **argv)
 			break;
 		if (option == '?' || option == ':')
 			return options_refuse(argv[index], option == ':');
-		if (options_take(parser, option) < 0)
-			return -1;
+		status = options_take(parser, option);
+		if (status < 0)
+			return status;
 	}
 	/* What follows "--" are words too. */
-	for (; optind < argc; optind++)
-		if (options_word(parser, argv[optind]) < 0)
-			return -1;
+	for (; optind < argc; optind++) {
+		status = options_word(parser, argv[optind]);
+		if (status < 0)
+			return status;
+	}
 	return options_finish(parser);
 }
 
@@ -363,7 +398,7 @@ options_read(struct options_parser *parser, int argc, char **argv)
 	if (status < 0)
 		return status;
 	parser->first = options->settings.handler_count;
-	return options_read_words(parser, argc, argv) < 0 ? -EX_USAGE : 0;
+	return options_read_words(parser, argc, argv);
 }
 
 int
@@ -380,6 +415,26 @@ options_parse_again(struct options *options, int argc, char **argv)
 	struct options_parser parser = { .options = options, .again = 1 };
 
 	return options_read(&parser, argc, argv);
+}
+
+const struct option *
+options_table(void)
+{
+	options_init_long();
+	return options_long;
+}
+
+char
+options_letter(const struct option *option)
+{
+	size_t i;
+
+	if (option->val > 0 && option->val <= CHAR_MAX)
+		return (char)option->val;
+	for (i = 0; i < OPTIONS_LETTERS; i++)
+		if (strcmp(options_letters[i].name, option->name) == 0)
+			return options_letters[i].letter;
+	return '\0';
 }
 
 void

@@ -7,12 +7,15 @@
 
 #include "settings.h"
 
+struct option; /* of getopt_long() */
+
 enum options_action {
 	OPTIONS_SERVE,
 	OPTIONS_HELP, /* of the plugin that was named, if one was */
 	OPTIONS_VERSION,
 	OPTIONS_LIST_PLUGINS,
 	OPTIONS_DUMP_PLUGIN,
+	OPTIONS_DUMP_OPTIONS,
 	OPTIONS_TEST,
 	OPTIONS_DUMP_CONFIG,
 	OPTIONS_RELOAD
@@ -34,7 +37,8 @@ struct options {
 /*
  * Fills in *options: the file of -c first, then the command line. Returns 0,
  * or minus an exit status when it has logged what is wrong: -EX_USAGE, or of
- * the file -EX_NOINPUT and -EX_CONFIG. Either way options_clear() frees.
+ * the file -EX_NOINPUT and -EX_CONFIG, or -EX_OSERR without memory. Either way
+ * options_clear() frees.
  */
 int options_parse(
     struct options *options, int argc, char **argv) BEVHOST_MUST_CHECK;
@@ -47,6 +51,11 @@ int options_parse_again(
     struct options *options, int argc, char **argv) BEVHOST_MUST_CHECK;
 
 void options_clear(struct options *options);
+
+/* The long options, ended by one without a name, and the letter that does the
+   same as one of them, or '\0'. */
+const struct option *options_table(void);
+char options_letter(const struct option *option);
 
 /* What --help prints. */
 extern const char options_help[];

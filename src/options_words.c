@@ -10,23 +10,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "inherit.h"
 #include "log.h"
+#include "settings_check.h"
 #include "settings_edit.h"
+#include "settings_say.h"
 
 int
 options_try_help(void)
 {
 	log_write(BEVHOST_LOG_ERROR, NULL, "try 'bevhost --help'");
-	return -1;
+	return -EX_USAGE;
 }
 
-static int
+int
 options_no_memory(void)
 {
 	log_write(BEVHOST_LOG_ERROR, NULL, "%s", strerror(ENOMEM));
-	return -1;
+	return -EX_OSERR;
 }
 
 int
@@ -38,7 +41,7 @@ options_add_address(struct settings_handler *handler, const char *text)
 	if (addr_parse(text, &spec, &why) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL, "cannot listen on '%s': %s",
 		    text, why);
-		return -1;
+		return -EX_USAGE;
 	}
 	return settings_add_address(handler, text, &spec) != NULL
 		   ? 0
@@ -56,7 +59,7 @@ options_add_port(struct settings_handler *handler, const char *text)
 	if (strlen(text) > 5 || addr_parse(whole, &spec, &why) < 0) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
 		    "'%s' is no port: it is a number from 0 to 65535", text);
-		return -1;
+		return -EX_USAGE;
 	}
 	return settings_add_address(handler, text, &spec) != NULL
 		   ? 0
@@ -125,7 +128,7 @@ options_word(struct options_parser *parser, char *text)
 		return options_add_word(last, text);
 	last = options_open_handler(parser);
 	if (last == NULL)
-		return -1;
+		return -EX_OSERR;
 	if (text[0] == '\0') {
 		log_write(
 		    BEVHOST_LOG_ERROR, NULL, "the plugin's name is empty");
@@ -174,7 +177,7 @@ options_check_fds(const struct options *options)
 			log_write(BEVHOST_LOG_ERROR, NULL,
 			    "listener 'fd:%d' is given twice", spec->fd);
 			log_set_where(NULL);
-			return -1;
+			return settings_status(settings->handlers[i].where);
 		}
 	if (options->ready_fd < 0 ||
 	    options_count_fd(settings, options->ready_fd) == 0)
@@ -182,7 +185,7 @@ options_check_fds(const struct options *options)
 	log_write(BEVHOST_LOG_ERROR, NULL,
 	    "--ready-fd=%d is the descriptor of listener 'fd:%d'",
 	    options->ready_fd, options->ready_fd);
-	return -1;
+	return -EX_USAGE;
 }
 
 /* What contradicts itself. */
@@ -243,34 +246,34 @@ static int
 options_add_default(struct settings_handler *handler)
 {
 	char text[32];
-	int i;
+	int i, status = 0;
 
 	if (inherit_count() == 0)
 		return options_add_address(handler, "0.0.0.0:6000");
-	for (i = 0; i < inherit_count(); i++) {
+	for (i = 0; i < inherit_count() && status == 0; i++) {
 		snprintf(text, sizeof(text), "fd:%d", inherit_fd(i));
-		if (options_add_address(handler, text) < 0)
-			return -1;
+		status = options_add_address(handler, text);
 	}
-	return 0;
+	return status;
 }
 
 /* Each plugin of the command line has its listeners, a single one a default. */
-int
-options_finish(struct options_parser *parser)
+static int
+options_finish_handlers(struct options_parser *parser)
 {
 	struct settings *settings = &parser->options->settings;
 	struct settings_handler *last, *plugin;
+	int status = options_close_handler(parser);
 
-	if (options_close_handler(parser) < 0)
-		return -1;
+	if (status < 0)
+		return status;
 	if (settings->handler_count == 0 &&
 	    parser->options->action != OPTIONS_RELOAD &&
 	    settings_add_handler(settings, "greeting") == NULL)
 		return options_no_memory();
 	last = options_last(parser);
 	if (last == NULL)
-		return options_check(parser);
+		return 0;
 	for (plugin = settings->handlers + parser->first; plugin < last;
 	     plugin++)
 		if (plugin->address_count == 0) {
@@ -280,8 +283,22 @@ options_finish(struct options_parser *parser)
 			    plugin->plugin);
 			return options_try_help();
 		}
-	if (settings->handler_count - parser->first == 1 &&
-	    last->address_count == 0 && options_add_default(last) < 0)
-		return -1;
-	return options_check(parser);
+	return settings->handler_count - parser->first == 1 &&
+		       last->address_count == 0
+		   ? options_add_default(last)
+		   : 0;
+}
+
+int
+options_finish(struct options_parser *parser)
+{
+	int status = options_finish_handlers(parser);
+
+	if (status < 0)
+		return status;
+	if (settings_finish(&parser->options->settings) < 0)
+		return options_no_memory();
+	status = options_check(parser);
+	return status == 0 ? settings_check(&parser->options->settings)
+			   : status;
 }

@@ -13,10 +13,12 @@ struct options_parser {
 	int workers; /* it says how many */
 };
 
-/* Logs where help is to be had. Returns -1. */
+/* Logs where help is to be had. Returns -EX_USAGE. */
 int options_try_help(void);
+/* Returns -EX_OSERR. */
+int options_no_memory(void);
 
-/* Each returns 0, or -1 having logged. */
+/* Each returns 0, or minus an exit status having logged. */
 int options_word(struct options_parser *parser, char *text) BEVHOST_MUST_CHECK;
 int options_add_address(
     struct settings_handler *handler, const char *text) BEVHOST_MUST_CHECK;

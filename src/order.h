@@ -7,8 +7,10 @@
 #define ORDER_H
 
 #include <sys/types.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #include "settings.h"
 
@@ -17,6 +19,8 @@ enum {
 	ORDER_FD_ORDER,
 	ORDER_FD_SETTINGS,
 	ORDER_FD_STATS,
+	ORDER_FD_LIMITS,
+	ORDER_FD_TICKETS,
 	ORDER_FD_SOCKETS /* and those after it */
 };
 
@@ -26,6 +30,7 @@ enum {
 struct order {
 	int32_t slot;	    /* 1 for the first worker */
 	int32_t generation; /* 1 for the first */
+	int32_t first;	    /* of its group: says what all would say */
 	int32_t share;	    /* of the stats */
 	int32_t cpu;	    /* to run on, or -1 */
 	int32_t test;	    /* says whether it could serve, and ends */

@@ -23,9 +23,9 @@ struct param_unit {
 static const struct param_unit param_sizes[] = {
 	{ "", 1 },
 	{ "k", INT64_C(1) << 10 },
-	{ "m", INT64_C(1) << 20 },
-	{ "g", INT64_C(1) << 30 },
-	{ "t", INT64_C(1) << 40 },
+	{ "M", INT64_C(1) << 20 },
+	{ "G", INT64_C(1) << 30 },
+	{ "T", INT64_C(1) << 40 },
 	{ NULL, 0 },
 };
 
@@ -284,7 +284,8 @@ param_type_name(const struct bevhost_param *param)
 	return names[param->type];
 }
 
-/* A number as somebody would write it: the largest unit that divides it. */
+/* A number as somebody would write it: the largest unit that divides it, and of
+   nothing the plain one. */
 static char *
 param_number_text(
     const struct bevhost_param *param, int64_t number, char *buf, size_t size)
@@ -295,7 +296,7 @@ param_number_text(
 		units = param_sizes;
 	else if (param->type == BEVHOST_PARAM_DURATION)
 		units = param_durations;
-	best = units;
+	best = units == param_durations ? units + 1 : units;
 	for (; units != NULL && units->name != NULL; units++)
 		if (number != 0 && number % units->factor == 0)
 			best = units;

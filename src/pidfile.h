@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct pidfile {
 	int fd;		  /* holds the lock; close-on-exec; -1: none */

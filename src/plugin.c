@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "call.h"
@@ -23,7 +24,9 @@
 #include "image.h"
 #include "log.h"
 #include "near.h"
+#include "plugin_check.h"
 #include "symbol.h"
+#include "trust.h"
 
 static struct plugin *plugin_loaded;
 
@@ -44,7 +47,7 @@ plugin_dirs_init(struct plugin_dirs *dirs, const char *dir)
 		if (errno != 0) {
 			log_write(BEVHOST_LOG_ERROR, NULL,
 			    "cannot look for plugins in '%s': %m", dir);
-			return -1;
+			return -EX_NOINPUT;
 		}
 		dirs->dirs[dirs->count++] = dir;
 	}
@@ -52,7 +55,7 @@ plugin_dirs_init(struct plugin_dirs *dirs, const char *dir)
 		dirs->split = strdup(path);
 		if (dirs->split == NULL) {
 			log_write(BEVHOST_LOG_ERROR, NULL, "%m");
-			return -1;
+			return -EX_OSERR;
 		}
 		for (word = strtok_r(dirs->split, ":", &rest);
 		     word != NULL && dirs->count < max - 1;
@@ -165,31 +168,6 @@ plugin_find(const struct plugin_dirs *dirs, const char *word, char **path)
 	return -1;
 }
 
-/* As root, code must come from those who are root anyway. */
-static int
-plugin_trust(const struct stat *st, char *why, size_t size)
-{
-	if (geteuid() != 0)
-		return 0;
-	if (st->st_uid != 0)
-		snprintf(why, size,
-		    "is owned by user %u, who could change "
-		    "what runs as root (chown root it)",
-		    (unsigned)st->st_uid);
-	else if (st->st_mode & S_IWOTH)
-		snprintf(why, size,
-		    "is writable by everybody, and this host "
-		    "runs as root (chmod o-w it)");
-	else if ((st->st_mode & S_IWGRP) && st->st_gid != 0)
-		snprintf(why, size,
-		    "is writable by group %u, and this host "
-		    "runs as root (chmod g-w it)",
-		    (unsigned)st->st_gid);
-	else
-		return 0;
-	return -1;
-}
-
 /* What dlopen says, without the name of the copy, and clearer. */
 static void
 plugin_say_load(const char *path, const char *copy, const char *error)
@@ -290,6 +268,7 @@ static int
 plugin_take(struct plugin *plugin, int fd, char *why, size_t size)
 {
 	struct bevhost_plugin *theirs = plugin_open(plugin, fd);
+	const struct bevhost_manifest *manifest;
 
 	why[0] = '\0';
 	if (theirs == NULL || plugin_check_abi(theirs, why, size) < 0)
@@ -298,14 +277,19 @@ plugin_take(struct plugin *plugin, int fd, char *why, size_t size)
 	memcpy(&plugin->def, theirs,
 	    plugin->struct_size < sizeof(plugin->def) ? plugin->struct_size
 						      : sizeof(plugin->def));
+	manifest = plugin->def.manifest;
+	plugin->def.manifest = NULL;
 	if (plugin_check_def(&plugin->def, why, size) < 0)
 		return -1;
-	return plugin_take_params(plugin, theirs, why, size);
+	if (plugin_take_params(plugin, theirs, why, size) < 0)
+		return -1;
+	return plugin_take_manifest(plugin, manifest, why, size);
 }
 
 static void
 plugin_free(struct plugin *plugin)
 {
+	free((void *)(uintptr_t)plugin->def.manifest);
 	free(plugin->params);
 	free(plugin->copy);
 	free(plugin->path);
@@ -376,18 +360,6 @@ plugin_find_provided(const char *word, char **path, int *provided)
 	return fd;
 }
 
-static int
-plugin_check_file(int fd, char *why, size_t size)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		snprintf(why, size, "is no regular file");
-		return -1;
-	}
-	return plugin_trust(&st, why, size);
-}
-
 static struct plugin *
 plugin_known(const char *path)
 {
@@ -426,7 +398,7 @@ plugin_load(const struct plugin_dirs *dirs, const char *word)
 		return NULL;
 	}
 	plugin->path = path;
-	if ((!provided && plugin_check_file(fd, why, sizeof(why)) < 0) ||
+	if ((!provided && trust_check(fd, path, why, sizeof(why)) < 0) ||
 	    plugin_take(plugin, fd, why, sizeof(why)) < 0) {
 		if (why[0] != '\0')
 			log_write(BEVHOST_LOG_ERROR, NULL, "plugin '%s' %s",

@@ -3,10 +3,11 @@
 #ifndef PLUGIN_H
 #define PLUGIN_H
 
-#include <bevhost/plugin.h>
+#include <bevhost/declare.h>
 
 struct plugin {
-	struct bevhost_plugin def;    /* theirs, zero-filled to our size */
+	struct bevhost_plugin def;    /* theirs, zero-filled to our size;
+				   its manifest is a copy */
 	char *path;		      /* where it was found */
 	char *copy;		      /* what is loaded */
 	uint32_t struct_size;	      /* theirs */

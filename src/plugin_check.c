@@ -3,19 +3,26 @@
  * Does a loaded plugin fit this host? What does not is said with the
  * difference.
  */
+#include "plugin_check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bevhost/generator.h>
+#include <bevhost/manifest.h>
 
 #include "coro.h"
-#include "plugin_load.h"
+#include "param.h"
 
 /* The fields of API 1 that a shorter struct must at least have. */
 #define PLUGIN_STRUCT_MIN offsetof(struct bevhost_plugin, version)
 #define PLUGIN_STRUCT_MAX 65536u
 #define PLUGIN_FRAME_MAX  (16u << 20)
+#define PLUGIN_MANIFEST_FLAGS                                 \
+	(BEVHOST_MANIFEST_CONNECT | BEVHOST_MANIFEST_NAMES |  \
+	    BEVHOST_MANIFEST_LISTEN | BEVHOST_MANIFEST_EXEC | \
+	    BEVHOST_MANIFEST_CODE)
 
 /* Is everything from the known size to theirs zero? */
 static int
@@ -173,4 +180,82 @@ plugin_take_params(struct plugin *plugin, const struct bevhost_plugin *theirs,
 	}
 	plugin->def.params = plugin->params;
 	return 0;
+}
+
+/* An absolute path, or "$" and the name of a parameter. */
+static int
+plugin_check_path(const struct plugin *plugin, const char *list,
+    const char *path, char *why, size_t size)
+{
+	if (path[0] == '/')
+		return 0;
+	if (path[0] != '$')
+		snprintf(why, size,
+		    "has '%s' in the %s of its manifest, which is no whole "
+		    "path and no $PARAMETER",
+		    path, list);
+	else if (param_find(plugin->params, path + 1) == NULL)
+		snprintf(why, size,
+		    "has '%s' in the %s of its manifest, but no parameter "
+		    "'%s'",
+		    path, list, path + 1);
+	else
+		return 0;
+	return -1;
+}
+
+static int
+plugin_check_paths(const struct plugin *plugin, const char *list,
+    const char *const *paths, char *why, size_t size)
+{
+	for (; paths != NULL && *paths != NULL; paths++)
+		if (plugin_check_path(plugin, list, *paths, why, size) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+plugin_check_manifest(
+    const struct bevhost_manifest *theirs, char *why, size_t size)
+{
+	if (theirs->struct_size < offsetof(struct bevhost_manifest, reads) ||
+	    theirs->struct_size > PLUGIN_STRUCT_MAX)
+		snprintf(why, size,
+		    "has a manifest with the struct_size %u: it is "
+		    "sizeof(struct bevhost_manifest)",
+		    theirs->struct_size);
+	else if (!plugin_tail_is_zero(
+		     theirs, sizeof(*theirs), theirs->struct_size) ||
+		 (theirs->flags & ~PLUGIN_MANIFEST_FLAGS) != 0)
+		snprintf(why, size,
+		    "declares in its manifest what this host does not know "
+		    "(flags 0x%x, %u bytes): it needs a later bevhost",
+		    theirs->flags, theirs->struct_size);
+	else
+		return 0;
+	return -1;
+}
+
+int
+plugin_take_manifest(struct plugin *plugin,
+    const struct bevhost_manifest *theirs, char *why, size_t size)
+{
+	struct bevhost_manifest *ours;
+
+	if (theirs == NULL)
+		return 0;
+	if (plugin_check_manifest(theirs, why, size) < 0)
+		return -1;
+	ours = calloc(1, sizeof(*ours));
+	plugin->def.manifest = ours;
+	if (ours == NULL) {
+		snprintf(why, size, "cannot be loaded: out of memory");
+		return -1;
+	}
+	memcpy(ours, theirs,
+	    theirs->struct_size < sizeof(*ours) ? theirs->struct_size
+						: sizeof(*ours));
+	if (plugin_check_paths(plugin, "reads", ours->reads, why, size) < 0)
+		return -1;
+	return plugin_check_paths(plugin, "writes", ours->writes, why, size);
 }

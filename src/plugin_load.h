@@ -14,7 +14,7 @@ struct plugin_dirs {
 
 /*
  * dir (or NULL), then the folders of $BEVHOST_PLUGIN_PATH, then the
- * installed one. Returns 0, or -1 having logged.
+ * installed one. Returns 0, or minus an exit status having logged.
  */
 int
 plugin_dirs_init(struct plugin_dirs *dirs, const char *dir) BEVHOST_MUST_CHECK;
@@ -41,17 +41,5 @@ void plugin_each(const struct plugin_dirs *dirs,
 
 /* Removes the private copies; what is loaded stays. Before exit. */
 void plugin_remove_copies(void);
-
-/*
- * Between the two files of plugins: what BEVHOST_PLUGIN filled in; the fields;
- * the parameters, copied to an array of ours. Each 0, or -1 with why.
- */
-int plugin_check_abi(const struct bevhost_plugin *theirs, char *why,
-    size_t size) BEVHOST_MUST_CHECK;
-int plugin_check_def(const struct bevhost_plugin *def, char *why,
-    size_t size) BEVHOST_MUST_CHECK;
-int
-plugin_take_params(struct plugin *plugin, const struct bevhost_plugin *theirs,
-    char *why, size_t size) BEVHOST_MUST_CHECK;
 
 #endif

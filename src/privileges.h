@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #define PRIVILEGES_GROUPS_MAX 64
 

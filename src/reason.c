@@ -4,6 +4,8 @@
  */
 #include "reason.h"
 
+#include <stddef.h>
+
 static const char *const reason_names[] = {
 	[BEVHOST_REASON_NONE] = "none",
 	[BEVHOST_REASON_PEER] = "peer",
@@ -14,6 +16,14 @@ static const char *const reason_names[] = {
 	[BEVHOST_REASON_REFUSED] = "refused",
 	[BEVHOST_REASON_OVERLOAD] = "overload",
 	[BEVHOST_REASON_DRAIN] = "drain",
+	[BEVHOST_REASON_DENIED] = "denied",
+	[BEVHOST_REASON_LIMIT] = "limit",
+	[BEVHOST_REASON_PROXY] = "proxy",
+	[BEVHOST_REASON_TLS] = "tls",
+	[BEVHOST_REASON_TRUNCATED] = "truncated",
+	[BEVHOST_REASON_IDLE] = "idle",
+	[BEVHOST_REASON_SLOW] = "slow",
+	[BEVHOST_REASON_LIFETIME] = "lifetime",
 };
 
 const char *

@@ -3,7 +3,7 @@
 #ifndef REASON_H
 #define REASON_H
 
-#include <bevhost/types.h>
+#include <bevhost/reason.h>
 
 /* A static word; "unknown" for a number that is no reason. */
 const char *reason_name(enum bevhost_reason reason);

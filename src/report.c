@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <bevhost/plugin.h>
+
 #include "call.h"
 #include "instance.h"
 #include "safe.h"

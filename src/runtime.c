@@ -6,9 +6,11 @@
 #include "runtime.h"
 
 #include "coro.h"
+#include "dial.h"
 #include "job.h"
 #include "log.h"
-#include "stream.h"
+#include "outbound.h"
+#include "outbound_list.h"
 #include "task.h"
 
 int
@@ -17,10 +19,12 @@ runtime_init(struct event_base *base, size_t stack_size, int job_threads,
 {
 	if (task_loop_init(base, stack_size, on_gone, arg) < 0)
 		return -1;
-	if (stream_loop_init(base, on_gone, arg) == 0) {
+	dial_loop_init(base, on_gone, arg);
+	outbound_list_init(base);
+	if (outbound_loop_init(base, on_gone, arg) == 0) {
 		if (job_pool_init(base, job_threads) == 0)
 			return 0;
-		stream_loop_clear();
+		outbound_loop_clear();
 	}
 	task_loop_clear();
 	return -1;
@@ -42,32 +46,35 @@ runtime_prepare_stacks(void)
 void
 runtime_drain(void)
 {
-	stream_loop_drain();
+	outbound_loop_drain();
 }
 
 void
 runtime_cancel(void)
 {
 	task_loop_cancel();
+	outbound_list_cancel();
 }
 
 void
 runtime_cut(void)
 {
 	task_loop_cancel();
-	stream_loop_cut();
+	outbound_list_cancel();
+	outbound_loop_cut();
 }
 
 size_t
 runtime_left(void)
 {
-	return task_loop_count() + stream_loop_count();
+	return task_loop_count() + outbound_loop_count() +
+	       outbound_list_count() + dial_loop_count();
 }
 
 void
 runtime_clear(void)
 {
 	job_pool_clear();
-	stream_loop_clear();
+	outbound_loop_clear();
 	task_loop_clear();
 }

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct event_base;
 

@@ -101,6 +101,12 @@ serve_start(struct serve *serve, const struct serve_managed *managed)
 		   : 0;
 }
 
+const struct load *
+serve_loaded(const struct serve *serve)
+{
+	return &serve->load;
+}
+
 static int
 serve_has_socket(const struct serve *serve, const struct sock *sock)
 {
@@ -232,6 +238,15 @@ serve_find(struct serve *serve, const char *address)
 }
 
 void
+serve_return_place(struct serve *serve, const char *address)
+{
+	struct listener *listener = serve_find(serve, address);
+
+	if (listener != NULL)
+		listener_return_place(listener);
+}
+
+void
 serve_take(struct serve *serve, const char *address, int fd)
 {
 	struct listener *listener = serve_find(serve, address);
@@ -243,7 +258,8 @@ serve_take(struct serve *serve, const char *address, int fd)
 	    getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
 		close(fd);
 	else
-		listener_take(listener, fd, (struct sockaddr *)&peer, len);
+		listener_take_other(
+		    listener, fd, (struct sockaddr *)&peer, len);
 }
 
 void

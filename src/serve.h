@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #define SERVE_LISTENERS_MAX 4096
 
@@ -52,6 +52,10 @@ struct serve_managed {
 int serve_start(struct serve *serve,
     const struct serve_managed *managed) BEVHOST_MUST_CHECK;
 
+/* What it has loaded, for confine(). */
+struct load;
+const struct load *serve_loaded(const struct serve *serve);
+
 struct event_base *serve_base(struct serve *serve);
 
 /* Serves until it is stopped. */
@@ -76,6 +80,8 @@ void serve_leave(struct serve *serve, const char *address);
  * as text. NULL: nobody.
  */
 void serve_set_taker(int (*take)(const char *address, int fd));
+/* One that was sent has a place in the other process: it needs none here. */
+void serve_return_place(struct serve *serve, const char *address);
 /* A connection that another process accepted at this address; closes fd when
    it has no listener there. */
 void serve_take(struct serve *serve, const char *address, int fd);

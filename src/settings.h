@@ -6,7 +6,9 @@
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
-#include <bevhost/types.h>
+#include <stdint.h>
+
+#include <bevhost/base.h>
 
 #include "addr.h"
 
@@ -24,6 +26,31 @@ struct settings_address {
 	struct addr_spec spec;
 };
 
+/*
+ * What a listener asks of those who connect to it, and gives them. Times in
+ * milliseconds, sizes in bytes; 0 is off, or no limit. The words of
+ * settings_guard.h say what the others mean.
+ */
+struct settings_guard {
+	int64_t proxy, proxy_timeout;
+	int64_t tls_client, tls_min_version, tls_tickets, handshake_timeout;
+
+	int64_t max_connections; /* of this listener alone */
+	int64_t max_connections_per_client, max_buffer;
+	int64_t client_prefix_ipv4, client_prefix_ipv6;
+	int64_t connection_rate, connection_rate_per_client; /* per hour */
+	int64_t bytes_in_rate, bytes_out_rate, min_rate;     /* per second */
+
+	int64_t first_byte_timeout, idle_timeout, write_timeout, lifetime;
+	int64_t linger_timeout, keepalive, tcp_user_timeout;
+
+	struct settings_item *items;	 /* in their order; owned */
+	struct settings_origin *origins; /* of scalars that were given; owned */
+	int item_count, origin_count;
+	uint32_t kinds; /* of items that there may be, by settings_lists[] */
+	uint64_t given; /* a bit for each number that was given here */
+};
+
 /* A plugin with its parameters and its listeners: an instance to be. */
 struct settings_handler {
 	char *plugin; /* a name or a path */
@@ -35,6 +62,7 @@ struct settings_handler {
 	int mode;	    /* of the files of unix sockets, or -1: by umask */
 	char *where;	    /* "FILE:LINE", or NULL: the command line */
 	int paused;	    /* it crashed too often: accept nothing */
+	struct settings_guard guard;
 };
 
 /* Workers that serve some of the handlers, and no others. */
@@ -51,13 +79,11 @@ struct settings {
 	int64_t workers; /* 0: one per CPU */
 	int64_t pin;	 /* enum settings_pin; AUTO: when workers is 0 */
 	char *user, *group;
-	char *pidfile, *log_file;
+	char *pidfile, *log_file, *record;
 	int64_t level; /* enum bevhost_level */
 
 	/* Draining and reload */
-	int64_t drain_timeout;
-	int64_t drain_spread;
-	int64_t reload_drain_timeout;
+	int64_t drain_timeout, drain_spread, reload_drain_timeout;
 	int64_t reload_drain_max; /* generations that may drain at once */
 	int64_t start_timeout;
 	int64_t canary_percent; /* 0: no canary */
@@ -72,6 +98,12 @@ struct settings {
 	int64_t stack_size; /* 0: the default */
 	int64_t job_threads;
 
+	/* What holds the open internet off */
+	int64_t max_connections; /* of all listeners together */
+	int64_t max_memory;	 /* of a worker's buffers */
+	int64_t sandbox;	 /* enum settings_sandbox */
+	struct settings_guard guard;
+
 	struct settings_handler *handlers;
 	int handler_count;
 	struct settings_group *groups; /* those that a file describes */
@@ -81,6 +113,12 @@ struct settings {
 /* Every member has its default, and there is no handler. */
 void settings_init(struct settings *settings);
 void settings_clear(struct settings *settings);
+
+/*
+ * All that was to be given has been: what a handler has not of its own, it gets
+ * from what holds for all. May be called again. Returns 0, or -1 with errno.
+ */
+int settings_finish(struct settings *settings) BEVHOST_MUST_CHECK;
 
 /*
  * To a worker and back: all of it as bytes in a descriptor (a memfd). Each

@@ -27,6 +27,7 @@ settings_clear_handler(struct settings_handler *handler)
 	free(handler->plugin);
 	free(handler->worker_group);
 	free(handler->where);
+	settings_clear_guard(&handler->guard);
 	memset(handler, 0, sizeof(*handler));
 }
 
@@ -44,6 +45,7 @@ settings_clear(struct settings *settings)
 		free(settings->groups[i].name);
 	free(settings->handlers);
 	free(settings->groups);
+	settings_clear_guard(&settings->guard);
 	memset(settings, 0, sizeof(*settings));
 }
 

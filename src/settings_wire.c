@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "param.h"
+#include "settings_guard.h"
+#include "settings_origin.h"
+#include "wire.h"
 
 #define WIRE_MAGIC    UINT32_C(0x62767374)
 #define WIRE_VERSION  1
 #define WIRE_MAX      (64 << 20)
-#define WIRE_NO_TEXT  UINT32_MAX
 #define WIRE_FD_MAX   (1 << 20)
 #define WIRE_MODE_MAX 07777
 
@@ -29,58 +31,14 @@ struct wire_head {
 
 enum wire_record {
 	WIRE_SCALAR = 1,
-	WIRE_HANDLER, /* its addresses and words follow */
+	WIRE_HANDLER, /* all it has follows */
 	WIRE_ADDRESS,
 	WIRE_WORD,
 	WIRE_GROUP,
-	WIRE_END
+	WIRE_ITEM, /* as scalars: of the handler before it, or of all */
+	WIRE_END,
+	WIRE_ORIGIN /* of a scalar, as items */
 };
-
-struct wire {
-	char *bytes;
-	size_t len, size; /* written or to be read; room */
-	size_t at;	  /* read up to here */
-	int failed;	  /* no memory, or not what was written */
-};
-
-static void
-wire_put(struct wire *wire, const void *bytes, size_t len)
-{
-	size_t size = wire->size ? wire->size : 1024;
-	char *grown;
-
-	if (wire->failed)
-		return;
-	while (size - wire->len < len)
-		size *= 2;
-	if (size != wire->size) {
-		grown = realloc(wire->bytes, size);
-		if (grown == NULL) {
-			wire->failed = 1;
-			return;
-		}
-		wire->bytes = grown;
-		wire->size = size;
-	}
-	memcpy(wire->bytes + wire->len, bytes, len);
-	wire->len += len;
-}
-
-static void
-wire_put_number(struct wire *wire, int64_t number)
-{
-	wire_put(wire, &number, sizeof(number));
-}
-
-static void
-wire_put_text(struct wire *wire, const char *text)
-{
-	uint32_t len = text != NULL ? (uint32_t)strlen(text) : WIRE_NO_TEXT;
-
-	wire_put(wire, &len, sizeof(len));
-	if (text != NULL)
-		wire_put(wire, text, len);
-}
 
 static void
 wire_put_scalars(struct wire *wire, const struct settings *settings)
@@ -100,6 +58,53 @@ wire_put_scalars(struct wire *wire, const struct settings *settings)
 		wire_put_text(wire, param->name);
 		wire_put_text(wire, text);
 	}
+}
+
+static void
+wire_put_items(struct wire *wire, const struct settings_guard *guard)
+{
+	int i;
+
+	for (i = 0; i < guard->item_count; i++) {
+		if (guard->items[i].inherited)
+			continue;
+		wire_put_number(wire, WIRE_ITEM);
+		wire_put_text(wire, guard->items[i].name);
+		wire_put_text(wire, guard->items[i].value);
+		wire_put_text(wire, guard->items[i].where);
+	}
+}
+
+static void
+wire_put_origins(struct wire *wire, const struct settings_guard *guard)
+{
+	int i;
+
+	for (i = 0; i < guard->origin_count; i++) {
+		if (guard->origins[i].inherited)
+			continue;
+		wire_put_number(wire, WIRE_ORIGIN);
+		wire_put_text(wire, guard->origins[i].name);
+		wire_put_text(wire, guard->origins[i].where);
+	}
+}
+
+static void
+wire_put_guard(struct wire *wire, const struct settings_guard *guard)
+{
+	const struct bevhost_param *param = settings_guard_next(NULL);
+	char buf[PARAM_TEXT_SIZE];
+
+	for (; param != NULL; param = settings_guard_next(param)) {
+		settings_guard_text(guard, param, buf, sizeof(buf));
+		if (buf[0] == '\0')
+			continue;
+		wire_put_number(wire, WIRE_SCALAR);
+		wire_put_text(wire, param->name);
+		wire_put_text(wire, buf);
+	}
+	wire_put_items(wire, guard);
+	wire_put_origins(wire, guard);
 }
 
 static void
@@ -127,6 +132,7 @@ wire_put_handler(struct wire *wire, const struct settings_handler *handler)
 	wire_put_text(wire, handler->where);
 	wire_put_number(wire, handler->mode);
 	wire_put_number(wire, handler->paused);
+	wire_put_guard(wire, &handler->guard);
 	for (i = 0; i < handler->address_count; i++)
 		wire_put_address(wire, &handler->addresses[i]);
 	for (i = 0; i < handler->word_count; i++) {
@@ -164,6 +170,8 @@ settings_write(const struct settings *settings, int fd)
 
 	wire_put(&wire, &head, sizeof(head));
 	wire_put_scalars(&wire, settings);
+	wire_put_items(&wire, &settings->guard);
+	wire_put_origins(&wire, &settings->guard);
 	for (i = 0; i < settings->handler_count; i++)
 		wire_put_handler(&wire, &settings->handlers[i]);
 	for (i = 0; i < settings->group_count; i++) {
@@ -183,89 +191,52 @@ settings_write(const struct settings *settings, int fd)
 	return status;
 }
 
+/* handler NULL: of all. */
 static void
-wire_take(struct wire *wire, void *bytes, size_t len)
-{
-	if (wire->failed || wire->len - wire->at < len) {
-		wire->failed = 1;
-		memset(bytes, 0, len);
-		return;
-	}
-	memcpy(bytes, wire->bytes + wire->at, len);
-	wire->at += len;
-}
-
-/* From min to max, or it has failed. */
-static int64_t
-wire_take_number(struct wire *wire, int64_t min, int64_t max)
-{
-	int64_t number;
-
-	wire_take(wire, &number, sizeof(number));
-	if (number >= min && number <= max)
-		return number;
-	wire->failed = 1;
-	return min;
-}
-
-/* A copy, which is freed by the caller, or NULL: there is none, or failed. */
-static char *
-wire_take_text(struct wire *wire)
-{
-	uint32_t len;
-	char *text;
-
-	wire_take(wire, &len, sizeof(len));
-	if (wire->failed || len == WIRE_NO_TEXT)
-		return NULL;
-	if (wire->len - wire->at < len) {
-		wire->failed = 1;
-		return NULL;
-	}
-	text = malloc((size_t)len + 1);
-	if (text == NULL) {
-		wire->failed = 1;
-		return NULL;
-	}
-	wire_take(wire, text, len);
-	text[len] = '\0';
-	wire->failed |= strlen(text) != len;
-	return text;
-}
-
-/* One that has to be there. */
-static char *
-wire_take_some(struct wire *wire)
-{
-	char *text = wire_take_text(wire);
-
-	wire->failed |= text == NULL;
-	return text;
-}
-
-static void
-wire_take_into(struct wire *wire, char *buf, size_t size)
-{
-	char *text = wire_take_some(wire);
-
-	if (text != NULL && strlen(text) < size)
-		memcpy(buf, text, strlen(text) + 1);
-	else
-		wire->failed = 1;
-	free(text);
-}
-
-static void
-wire_take_scalar(struct wire *wire, struct settings *settings)
+wire_take_scalar(struct wire *wire, struct settings *settings,
+    struct settings_handler *handler)
 {
 	char *name = wire_take_some(wire), *text = wire_take_some(wire);
 	char why[PARAM_TEXT_SIZE];
+	int status = 0;
 
-	if (!wire->failed &&
-	    settings_set(settings, name, text, why, sizeof(why)) < 0)
-		wire->failed = 1;
+	if (!wire->failed)
+		status = handler != NULL ? settings_guard_set(&handler->guard,
+					       name, text, why, sizeof(why))
+					 : settings_set(settings, name, text,
+					       why, sizeof(why));
+	wire->failed |= status < 0;
 	free(name);
 	free(text);
+}
+
+static void
+wire_take_item(struct wire *wire, struct settings_guard *guard)
+{
+	char *name = wire_take_some(wire), *value = wire_take_some(wire);
+	char *where = wire_take_text(wire);
+	const struct settings_list *list = NULL;
+	char why[PARAM_TEXT_SIZE];
+
+	if (!wire->failed)
+		list = settings_list_find(name);
+	if (list == NULL ||
+	    settings_add_item(guard, list, value, where, why, sizeof(why)) < 0)
+		wire->failed = 1;
+	free(name);
+	free(value);
+	free(where);
+}
+
+static void
+wire_take_origin(struct wire *wire, struct settings_guard *guard)
+{
+	char *name = wire_take_some(wire), *where = wire_take_text(wire);
+
+	if (wire->failed || settings_give(guard, name, where) < 0)
+		wire->failed = 1;
+	free(name);
+	free(where);
 }
 
 static void
@@ -343,16 +314,19 @@ wire_take_records(struct wire *wire, struct settings *settings)
 
 	while (!wire->failed && kind != WIRE_END) {
 		struct settings_handler *last = NULL;
+		struct settings_guard *guard = &settings->guard;
 
-		if (settings->handler_count > 0)
+		if (settings->handler_count > 0) {
 			last = &settings->handlers[settings->handler_count - 1];
-		kind = wire_take_number(wire, WIRE_SCALAR, WIRE_END);
+			guard = &last->guard;
+		}
+		kind = wire_take_number(wire, WIRE_SCALAR, WIRE_ORIGIN);
 		if ((kind == WIRE_ADDRESS || kind == WIRE_WORD) && last == NULL)
 			wire->failed = 1;
 		if (wire->failed)
 			return;
 		if (kind == WIRE_SCALAR)
-			wire_take_scalar(wire, settings);
+			wire_take_scalar(wire, settings, last);
 		else if (kind == WIRE_HANDLER)
 			wire_take_handler(wire, settings);
 		else if (kind == WIRE_ADDRESS)
@@ -361,6 +335,10 @@ wire_take_records(struct wire *wire, struct settings *settings)
 			wire_take_word(wire, last);
 		else if (kind == WIRE_GROUP)
 			wire_take_group(wire, settings);
+		else if (kind == WIRE_ITEM)
+			wire_take_item(wire, guard);
+		else if (kind == WIRE_ORIGIN)
+			wire_take_origin(wire, guard);
 	}
 	wire->failed |= wire->at != wire->len;
 }
@@ -410,6 +388,7 @@ settings_read(struct settings *settings, int fd)
 			       head.version != WIRE_VERSION ||
 			       head.len != wire.len - sizeof(head);
 		wire_take_records(&wire, settings);
+		wire.failed |= settings_finish(settings) < 0;
 		status = wire.failed ? -1 : 0;
 		errno = EPROTO;
 	}

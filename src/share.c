@@ -25,11 +25,13 @@
 
 struct share_address {
 	struct share_address *next;
+	int given; /* whose places are ours until the newer one has its own */
 	char text[ADDR_TEXT_SIZE];
 };
 
 /* There is one newer worker to give to. */
 static struct {
+	struct serve *serve;
 	int channel; /* or -1 */
 	struct event *event;
 	int percent, turn;
@@ -64,18 +66,20 @@ share_end_giving(void)
 	share_giver.channel = -1;
 	while ((address = share_giver.offered) != NULL) {
 		share_giver.offered = address->next;
+		while (address->given-- > 0)
+			serve_return_place(share_giver.serve, address->text);
 		free(address);
 	}
 }
 
-static int
-share_is_offered(const char *address)
+static struct share_address *
+share_find_offer(const char *address)
 {
-	const struct share_address *offered = share_giver.offered;
+	struct share_address *offered = share_giver.offered;
 
 	while (offered != NULL && strcmp(offered->text, address) != 0)
 		offered = offered->next;
-	return offered != NULL;
+	return offered;
 }
 
 /* Evenly: with 30 per cent each third or fourth one. */
@@ -93,12 +97,14 @@ static int
 share_send(const char *address, int fd)
 {
 	struct ipc_message message = { .type = IPC_CONN, .fd = fd };
+	struct share_address *offered = share_find_offer(address);
 
-	if (!share_is_offered(address) || !share_is_turn())
+	if (offered == NULL || !share_is_turn())
 		return 0;
 	snprintf(message.text, sizeof(message.text), "%s", address);
 	if (ipc_send(share_giver.channel, &message) < 0)
 		return 0;
+	offered->given++;
 	close(fd);
 	return 1;
 }
@@ -117,6 +123,17 @@ share_add_offer(const char *text)
 }
 
 static void
+share_end_place(const char *text)
+{
+	struct share_address *address = share_find_offer(text);
+
+	if (address == NULL || address->given == 0)
+		return;
+	address->given--;
+	serve_return_place(share_giver.serve, text);
+}
+
+static void
 share_on_offer(evutil_socket_t fd, short what, void *arg)
 {
 	struct ipc_message message;
@@ -127,6 +144,8 @@ share_on_offer(evutil_socket_t fd, short what, void *arg)
 	while ((status = ipc_receive(fd, &message)) > 0) {
 		if (message.type == IPC_OFFER)
 			share_add_offer(message.text);
+		if (message.type == IPC_TAKEN)
+			share_end_place(message.text);
 		if (message.fd >= 0)
 			close(message.fd);
 	}
@@ -155,12 +174,14 @@ share_listen(struct event_base *base, int channel, event_callback_fn callback)
 }
 
 void
-share_give(struct event_base *base, int channel, int percent)
+share_give(struct serve *serve, int channel, int percent)
 {
 	share_end_giving();
 	if (channel < 0)
 		return;
-	share_giver.event = share_listen(base, channel, share_on_offer);
+	share_giver.serve = serve;
+	share_giver.event =
+	    share_listen(serve_base(serve), channel, share_on_offer);
 	if (share_giver.event == NULL)
 		return;
 	share_giver.channel = event_get_fd(share_giver.event);
@@ -193,10 +214,14 @@ share_on_conn(evutil_socket_t fd, short what, void *arg)
 	while ((status = ipc_receive(fd, &message)) > 0) {
 		if (message.fd < 0)
 			continue;
-		if (message.type == IPC_CONN)
-			serve_take(share_taker.serve, message.text, message.fd);
-		else
+		if (message.type != IPC_CONN) {
 			close(message.fd);
+			continue;
+		}
+		serve_take(share_taker.serve, message.text, message.fd);
+		message.type = IPC_TAKEN;
+		message.fd = -1;
+		(void)!ipc_send(fd, &message); /* else when the channel ends */
 	}
 	if (status != -EAGAIN)
 		share_end_taking(fd);

@@ -11,19 +11,28 @@
 
 #include "announce.h"
 #include "command.h"
+#include "confine.h"
+#include "counters.h"
 #include "crash.h"
+#include "gate_host.h"
 #include "log.h"
 #include "logfile.h"
 #include "options.h"
 #include "pidfile.h"
 #include "privileges.h"
 #include "serve.h"
+#include "settings_origin.h"
+#include "settings_say.h"
 #include "sock_bind.h"
+#include "tickets.h"
+#include "tls_ticket.h"
 
 #define SINGLE_ADDRESSES_MAX 16 /* of one name */
+#define SINGLE_TICKETS_MS    (60 * 60 * INT64_C(1000))
 
 struct single {
 	struct serve *serve;
+	struct tickets tickets;
 	struct pidfile pidfile;
 	const char *log_file; /* or NULL */
 	struct event *reopen;
@@ -62,6 +71,7 @@ single_listen(struct single *single, const struct settings *settings)
 		for (j = 0; j < handler->address_count && status == 0; j++)
 			status =
 			    single_listen_on(single, i, &handler->addresses[j]);
+		status = settings_blame(status, handler->where);
 	}
 	log_set_where(NULL);
 	return status;
@@ -109,10 +119,13 @@ single_claim(struct single *single, const struct settings *settings)
 {
 	int status = 0;
 
+	log_set_where(settings_where(&settings->guard, "pidfile"));
 	if (settings->pidfile != NULL)
 		status = -pidfile_take(&single->pidfile, settings->pidfile);
+	log_set_where(settings_where(&settings->guard, "log-file"));
 	if (status == 0)
 		status = -logfile_open(settings->log_file);
+	log_set_where(NULL);
 	single->log_file = settings->log_file;
 	return status;
 }
@@ -120,13 +133,18 @@ single_claim(struct single *single, const struct settings *settings)
 static int
 single_drop(const struct settings *settings)
 {
+	const char *where = settings_where(
+	    &settings->guard, settings->user != NULL ? "user" : "group");
 	struct privileges privileges;
 	int status;
 
 	if (settings->user == NULL && settings->group == NULL)
 		return 0;
+	log_set_where(where);
 	status = privileges_find(&privileges, settings->user, settings->group);
-	return status < 0 ? -status : -privileges_drop(&privileges);
+	log_set_where(NULL);
+	return status < 0 ? -settings_blame(status, where)
+			  : -privileges_drop(&privileges);
 }
 
 static int
@@ -140,12 +158,32 @@ single_hear_reopen(struct single *single)
 	return EX_OSERR;
 }
 
+/* What a master would give to its workers. */
+static int
+single_limit(const struct settings *settings)
+{
+	static struct counters counters;
+
+	if (gate_host_start(-1, 1, &counters, settings) == 0)
+		return 0;
+	log_write(BEVHOST_LOG_ERROR, NULL, "no memory for limits: %m");
+	return EX_OSERR;
+}
+
 static int
 single_serve(struct single *single, const struct options *options,
     const struct rlimit *files)
 {
+	const struct confine_host host = {
+		.settings = &options->settings,
+		.alone = 1,
+		.has_child = options->run != NULL,
+	};
 	const char *plugin;
-	int status = serve_load(&single->serve, &options->settings, NULL);
+	int status = single_limit(&options->settings);
+
+	if (status == 0)
+		status = serve_load(&single->serve, &options->settings, NULL);
 	if (status == 0)
 		status = single_listen(single, &options->settings);
 	if (status == 0)
@@ -158,6 +196,8 @@ single_serve(struct single *single, const struct options *options,
 		status = single_hear_reopen(single);
 	if (status != 0)
 		return status;
+	if (!host.has_child)
+		confine(serve_loaded(single->serve), &host);
 	if (single_announce(single) < 0)
 		return EX_IOERR;
 	if (options->run != NULL &&
@@ -165,7 +205,21 @@ single_serve(struct single *single, const struct options *options,
 		serve_address(single->serve, 0, &plugin), files,
 		serve_base(single->serve), single_on_command_end, single) < 0)
 		return EX_OSERR;
+	/* The command is not held to what plugins declare. */
+	if (host.has_child)
+		confine(serve_loaded(single->serve), &host);
 	return serve_run(single->serve);
+}
+
+/* Its own; without them each client shakes hands in full. */
+static void
+single_make_tickets(struct single *single)
+{
+	if (tickets_init(&single->tickets) < 0)
+		log_write(BEVHOST_LOG_WARNING, NULL,
+		    "there will be no session tickets: %m");
+	else
+		tls_ticket_use(&single->tickets, SINGLE_TICKETS_MS);
 }
 
 int
@@ -181,6 +235,7 @@ single_run(const struct options *options, const struct rlimit *files)
 	if (announce_take(options->ready_fd) < 0)
 		return EX_IOERR;
 	single.pidfile.fd = -1;
+	single_make_tickets(&single);
 	status = single_claim(&single, &options->settings);
 	if (status == 0)
 		status = single_serve(&single, options, files);
@@ -191,6 +246,10 @@ single_run(const struct options *options, const struct rlimit *files)
 	if (single.reopen != NULL)
 		event_free(single.reopen);
 	serve_clear(single.serve);
+	gate_host_say_counts();
+	gate_host_end();
+	tls_ticket_use(NULL, 0);
+	tickets_clear(&single.tickets);
 	pidfile_release(&single.pidfile);
 	return status;
 }

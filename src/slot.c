@@ -3,7 +3,7 @@
  * A process from its birth to its end, as the master sees it: an order, a
  * socket pair for messages, a share of the counters, and an exit status.
  */
-#include "slot.h"
+#include "slot_limits.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "copy.h"
+#include "limiter.h"
 #include "log.h"
 #include "order.h"
 #include "spawn.h"
@@ -27,6 +28,38 @@
 /* Of this process. */
 static struct spawn slot_spawn_program = { .fd = -1 };
 static struct stats slot_stats = { .fd = -1 };
+static int slot_limits_fd = -1;
+
+#define SLOT_FDS  (ORDER_FD_SOCKETS - ORDER_FD_IPC) /* before its sockets */
+#define SLOT_PAGE 4096
+
+/* Takes fd, unless it fails. */
+static int
+slot_use_limits(struct slot_host *host, int fd)
+{
+	struct limiter *limiter = fd >= 0 ? limiter_attach(fd, 0) : NULL;
+
+	if (limiter == NULL)
+		return -1;
+	limiter_detach(host->limiter);
+	if (slot_limits_fd >= 0)
+		close(slot_limits_fd);
+	host->limiter = limiter;
+	slot_limits_fd = fd;
+	return 0;
+}
+
+static int
+slot_make_limits(struct slot_host *host)
+{
+	int fd = limiter_create();
+
+	if (slot_use_limits(host, fd) == 0)
+		return 0;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
 
 int
 slot_host_init(struct slot_host *host, struct event_base *base)
@@ -34,8 +67,10 @@ slot_host_init(struct slot_host *host, struct event_base *base)
 	host->base = base;
 	host->spawn = &slot_spawn_program;
 	host->stats = &slot_stats;
+	host->limiter = NULL;
 	return spawn_init(&slot_spawn_program) < 0 ||
-		       stats_init(&slot_stats) < 0
+		       stats_init(&slot_stats) < 0 ||
+		       slot_make_limits(host) < 0 || slot_tickets_init(host) < 0
 		   ? -1
 		   : 0;
 }
@@ -45,6 +80,12 @@ slot_host_clear(struct slot_host *host)
 {
 	host->spawn = NULL;
 	host->stats = NULL;
+	limiter_detach(host->limiter);
+	host->limiter = NULL;
+	if (slot_limits_fd >= 0)
+		close(slot_limits_fd);
+	slot_limits_fd = -1;
+	slot_tickets_clear(host);
 	stats_clear(&slot_stats);
 	spawn_clear(&slot_spawn_program);
 }
@@ -66,6 +107,20 @@ slot_host_adopt_stats(struct slot_host *host, int fd)
 	stats_clear(host->stats);
 	*host->stats = adopted;
 	return 0;
+}
+
+int
+slot_host_limits(const struct slot_host *host, size_t *pages)
+{
+	(void)host;
+	*pages = limiter_size() / SLOT_PAGE;
+	return slot_limits_fd;
+}
+
+int
+slot_host_adopt_limits(struct slot_host *host, int fd)
+{
+	return slot_use_limits(host, fd);
 }
 
 static void
@@ -153,7 +208,7 @@ slot_spawn(struct slot *slot, int ipc, int order, int settings,
 {
 	char title[128], mode[] = "--worker";
 	char *argv[] = { title, mode, NULL };
-	int *fds = calloc((size_t)socket_count + 4, sizeof(*fds));
+	int *fds = calloc((size_t)socket_count + SLOT_FDS, sizeof(*fds));
 	pid_t pid;
 
 	if (fds == NULL)
@@ -162,10 +217,14 @@ slot_spawn(struct slot *slot, int ipc, int order, int settings,
 	fds[1] = order;
 	fds[2] = settings;
 	fds[3] = slot->host->stats->fd;
+	fds[4] = slot_limits_fd;
+	fds[5] = slot_host_tickets(slot->host);
 	if (socket_count > 0)
-		memcpy(fds + 4, sockets, (size_t)socket_count * sizeof(*fds));
+		memcpy(fds + SLOT_FDS, sockets,
+		    (size_t)socket_count * sizeof(*fds));
 	snprintf(title, sizeof(title), "bevhost: %s", slot->name);
-	pid = spawn_start(slot->host->spawn, argv, fds, socket_count + 4, 0);
+	pid = spawn_start(
+	    slot->host->spawn, argv, fds, socket_count + SLOT_FDS, 0);
 	free(fds);
 	return pid;
 }
@@ -204,6 +263,7 @@ slot_return_share(struct slot *slot)
 	share = &slot->host->stats->shares[slot->share];
 	if (share->crash.signal != 0)
 		slot->crash_handler = share->crash.handler;
+	limiter_close(slot->host->limiter, slot->share);
 	stats_return(slot->host->stats, slot->share);
 	slot->share = -1;
 }
@@ -224,6 +284,7 @@ slot_start(struct slot *slot, const struct settings *settings,
 		    STATS_SHARES - 1);
 		return -1;
 	}
+	limiter_open(slot->host->limiter, slot->share);
 	order->share = slot->share;
 	status = ipc_pair(pair);
 	if (status == 0) {

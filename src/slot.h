@@ -10,10 +10,12 @@
 
 struct event;
 struct event_base;
+struct limiter;
 struct order;
 struct slot;
 struct spawn;
 struct stats;
+struct tickets;
 
 enum slot_state {
 	SLOT_EMPTY,    /* no process */
@@ -28,6 +30,8 @@ struct slot_host {
 	struct event_base *base;
 	const struct spawn *spawn;
 	struct stats *stats;
+	struct limiter *limiter; /* of its processes */
+	struct tickets *tickets; /* their keys */
 	void (*on_ready)(struct slot *slot);
 	void (*on_say)(struct slot *slot, const char *text);
 	/* Before it is ready. Takes fd. */
@@ -62,8 +66,8 @@ struct slot {
 	int stall_killed;
 };
 
-/* Which program, and the counters of its processes. 0, or -1 with errno;
-   slot_host_clear() is due either way. */
+/* Which program, the counters and limits of its processes, and the keys of
+   tickets. 0, or -1 with errno; slot_host_clear() is due either way. */
 int slot_host_init(
     struct slot_host *host, struct event_base *base) BEVHOST_MUST_CHECK;
 void slot_host_clear(struct slot_host *host);

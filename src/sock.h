@@ -22,6 +22,15 @@ int sock_is_shared(const struct sock *sock);
 /* The file of a unix socket is still the one that was bound. */
 int sock_has_file(const struct sock *sock);
 
+/*
+ * The door is shut, for all who have the socket, and for good: a client that
+ * knocks now is not answered, and its kernel tries again in a second, when
+ * there is another server or none. Those that wait inside, or are on the
+ * threshold, can still be accepted: who has done that closes, and nobody is
+ * reset. Not of a socket that is shared: others may go on with it.
+ */
+void sock_seal(const struct sock *sock);
+
 /* Closes this process's copy only: the file of a unix socket stays. */
 void sock_drop(struct sock *sock);
 

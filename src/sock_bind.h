@@ -3,7 +3,7 @@
 #ifndef SOCK_BIND_H
 #define SOCK_BIND_H
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 #include "sock.h"
 

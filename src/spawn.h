@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct spawn {
 	char path[PATH_MAX]; /* where the program's file was at the start */

@@ -107,6 +107,10 @@ stats_add(struct counters *sum, const struct counters *counters)
 	sum->accepted += counters->accepted;
 	for (i = 0; i < COUNTERS_REASONS; i++)
 		sum->closed[i] += counters->closed[i];
+	for (i = 0; i < COUNTERS_LIMITS; i++) {
+		sum->limited[i] += counters->limited[i];
+		sum->spared[i] += counters->spared[i];
+	}
 }
 
 void

@@ -7,7 +7,9 @@
 #ifndef STATS_H
 #define STATS_H
 
-#include <bevhost/types.h>
+#include <stdint.h>
+
+#include <bevhost/base.h>
 
 #include "counters.h"
 #include "crash_note.h"

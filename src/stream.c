@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/util.h>
@@ -45,6 +43,8 @@ stream_init(struct bevhost_stream *stream, struct bufferevent *bev,
 	stream->bev = bev;
 	stream->conn = conn;
 	stream->write_watermark = FLOW_WRITE_WATERMARK;
+	/* But by a writer that waits. */
+	flow_set_heard(flow_of(bev), 0);
 }
 
 struct bufferevent *
@@ -324,6 +324,7 @@ static int
 stream_wait_output(
     struct bevhost_stream *stream, size_t allowed, int64_t deadline)
 {
+	struct flow *flow = flow_of(stream->bev);
 	int status = 0;
 
 	while (stream_owed(stream) > allowed && status == 0) {
@@ -332,7 +333,9 @@ stream_wait_output(
 		bufferevent_setwatermark(stream->bev, EV_WRITE, allowed, 0);
 		stream->writer = task_current();
 		stream->allowed = allowed;
+		flow_set_heard(flow, 1);
 		status = task_wait(deadline, "output");
+		flow_set_heard(flow, 0);
 		stream->writer = NULL;
 		if (status == 0 && stream->conn != NULL && stream->error != 0)
 			return stream->error;
@@ -377,8 +380,9 @@ bevhost_stream_write_eof(struct bevhost_stream *stream, int64_t deadline)
 
 	if (status < 0 || stream->write_eof)
 		return status;
-	if (shutdown(bufferevent_getfd(stream->bev), SHUT_WR) < 0)
-		return -errno;
+	status = flow_shut_write(flow_of(stream->bev));
+	if (status < 0)
+		return status;
 	stream->write_eof = 1;
 	return 0;
 }

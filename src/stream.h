@@ -5,6 +5,7 @@
 
 #include <bevhost/plugin.h>
 
+struct settings_guard;
 struct task;
 
 struct bevhost_stream {
@@ -30,19 +31,10 @@ void stream_on_write(struct bufferevent *bev, void *state);
 void stream_on_event(struct bufferevent *bev, short what, void *state);
 
 /* An outbound stream of the running task over a connected socket. Takes fd,
-   closing it on failure too. 0 or a negative errno. */
-int stream_open(int fd, struct bevhost_stream **stream) BEVHOST_MUST_CHECK;
-
-/* For outbound streams: once for each process. on_gone is called after the end
-   of each. 0 or -1. */
-int stream_loop_init(struct event_base *base, void (*on_gone)(void *arg),
-    void *arg) BEVHOST_MUST_CHECK;
-/* Closes what is still closing, at once. */
-void stream_loop_cut(void);
-/* The host stops: peers that do not close get less patience. */
-void stream_loop_drain(void);
-size_t stream_loop_count(void);
-void stream_loop_clear(void);
+   closing it on failure too. 0 or a negative errno. settings outlive it, or are
+   NULL. */
+int stream_open(int fd, const struct settings_guard *settings,
+    struct bevhost_stream **stream) BEVHOST_MUST_CHECK;
 
 /* A task has stopped waiting on it: the last one frees a stream that is closed.
    For stream.c. */

@@ -1,36 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Streams that a task has opened: they have no conn, so they close by
- * themselves, at the latest with their task.
+ * Streams that a task has opened: they close by themselves, at the latest with
+ * their task.
  */
-#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <event2/buffer.h>
-
 #include <bevhost/task.h>
 
-#include "flow.h"
+#include "outbound.h"
 #include "stream.h"
 #include "task.h"
 
 struct stream_outbound {
-	struct flow flow; /* first: on_closed finds us by it */
+	struct outbound outbound; /* first: its callbacks find us by it */
 	struct bevhost_stream stream;
 	struct task_defer *at_end; /* closes it with its task, or NULL */
+	const struct settings_guard *settings; /* of its plugin, or NULL */
 	int closed; /* the descriptor: freed when nobody waits any more */
-	LIST_ENTRY(stream_outbound) entry;
 };
-
-static struct {
-	struct flow_loop flows;
-	LIST_HEAD(, stream_outbound) all;
-	size_t count;
-	void (*on_gone)(void *arg);
-	void *arg;
-} stream_loop;
 
 static struct stream_outbound *
 stream_outbound_of(struct bevhost_stream *stream)
@@ -44,19 +34,14 @@ stream_outbound_of(struct bevhost_stream *stream)
 void
 stream_leave(struct bevhost_stream *stream)
 {
-	struct stream_outbound *outbound;
+	struct stream_outbound *own;
 
 	if (stream->conn != NULL || stream->reader != NULL ||
 	    stream->writer != NULL)
 		return;
-	outbound = stream_outbound_of(stream);
-	if (!outbound->closed)
-		return;
-	LIST_REMOVE(outbound, entry);
-	stream_loop.count--;
-	bufferevent_free(outbound->flow.bev);
-	free(outbound);
-	stream_loop.on_gone(stream_loop.arg);
+	own = stream_outbound_of(stream);
+	if (own->closed)
+		outbound_free(&own->outbound);
 }
 
 void
@@ -69,68 +54,51 @@ bevhost_stream_set_write_watermark(struct bevhost_stream *stream, size_t bytes)
 		bevhost_conn_set_write_watermark(stream->conn, bytes);
 	else
 		flow_set_write_watermark(
-		    &stream_outbound_of(stream)->flow, bytes);
+		    &stream_outbound_of(stream)->outbound.flow, bytes);
 }
 
 static void
-stream_on_closed(struct flow *flow)
+stream_on_outbound_closed(struct outbound *outbound)
 {
-	struct stream_outbound *outbound = (struct stream_outbound *)flow;
+	struct stream_outbound *own = (struct stream_outbound *)outbound;
 
-	outbound->closed = 1;
-	/* Whatever is still done with its bev, it is not listed again. */
-	flow->listed = 1;
-	stream_leave(&outbound->stream);
+	own->closed = 1;
+	stream_leave(&own->stream);
 }
 
 static void
-stream_on_outbound_read(struct bufferevent *bev, void *arg)
+stream_on_outbound_read(struct outbound *outbound)
 {
-	struct stream_outbound *outbound = arg;
-
-	if (outbound->flow.closing)
-		flow_closing_read(&outbound->flow);
-	else
-		stream_on_read(bev, &outbound->stream);
+	stream_on_read(
+	    outbound->flow.bev, &((struct stream_outbound *)outbound)->stream);
 }
 
 static void
-stream_on_outbound_write(struct bufferevent *bev, void *arg)
+stream_on_outbound_write(struct outbound *outbound)
 {
-	struct stream_outbound *outbound = arg;
-
-	if (outbound->flow.closing)
-		flow_closing_write(&outbound->flow);
-	else
-		stream_on_write(bev, &outbound->stream);
+	stream_on_write(
+	    outbound->flow.bev, &((struct stream_outbound *)outbound)->stream);
 }
 
 static void
-stream_on_outbound_event(struct bufferevent *bev, short what, void *arg)
+stream_on_outbound_event(struct outbound *outbound, short what)
 {
-	struct stream_outbound *outbound = arg;
-
-	if (outbound->flow.closing) {
-		flow_closing_event(&outbound->flow, what);
-		return;
-	}
-	what = flow_event(&outbound->flow, what);
-	if (what != 0)
-		stream_on_event(bev, what, &outbound->stream);
+	stream_on_event(outbound->flow.bev, what,
+	    &((struct stream_outbound *)outbound)->stream);
 }
 
 static void
-stream_close_outbound(struct stream_outbound *outbound, enum bevhost_close how)
+stream_close_outbound(struct stream_outbound *own, enum bevhost_close how)
 {
-	struct bevhost_stream *stream = &outbound->stream;
+	struct bevhost_stream *stream = &own->stream;
 
 	stream->gone = 1;
 	if (stream->reader != NULL)
 		task_wake(stream->reader, 0);
 	if (stream->writer != NULL)
 		task_wake(stream->writer, 0);
-	flow_close(
-	    &outbound->flow, stream->error != 0 ? BEVHOST_CLOSE_NOW : how);
+	outbound_close(&own->outbound,
+	    stream->error != 0 ? BEVHOST_CLOSE_NOW : how, own->settings);
 }
 
 static void
@@ -142,93 +110,52 @@ stream_on_task_end(void *arg)
 void
 bevhost_stream_close(struct bevhost_stream *stream, enum bevhost_close how)
 {
-	struct stream_outbound *outbound;
+	struct stream_outbound *own;
 
 	if (stream->conn != NULL) {
 		bevhost_conn_close(stream->conn, how);
 		return;
 	}
-	outbound = stream_outbound_of(stream);
+	own = stream_outbound_of(stream);
 	if (stream->gone)
 		return;
-	task_undefer(outbound->at_end);
-	stream_close_outbound(outbound, how);
+	task_undefer(own->at_end);
+	stream_close_outbound(own, how);
 }
 
 static int
-stream_init_outbound(struct stream_outbound *outbound, int fd)
+stream_init_outbound(struct stream_outbound *own, int fd)
 {
-	struct bufferevent *bev =
-	    bufferevent_socket_new(stream_loop.flows.base, fd, 0);
+	static const struct outbound_ops ops = {
+		.read = stream_on_outbound_read,
+		.write = stream_on_outbound_write,
+		.event = stream_on_outbound_event,
+		.closed = stream_on_outbound_closed,
+	};
 
-	if (bev == NULL)
+	own->at_end = task_defer(stream_on_task_end, own);
+	if (own->at_end == NULL)
 		return -ENOMEM;
-	bufferevent_setcb(bev, stream_on_outbound_read,
-	    stream_on_outbound_write, stream_on_outbound_event, outbound);
-	outbound->at_end = task_defer(stream_on_task_end, outbound);
-	if (outbound->at_end != NULL &&
-	    flow_init(&outbound->flow, &stream_loop.flows, bev) == 0 &&
-	    bufferevent_enable(bev, EV_READ) == 0) {
-		stream_init(&outbound->stream, bev, NULL);
-		return 0;
-	}
-	if (outbound->at_end != NULL)
-		task_undefer(outbound->at_end);
-	bufferevent_free(bev);
-	return -ENOMEM;
-}
-
-int
-stream_open(int fd, struct bevhost_stream **stream)
-{
-	struct stream_outbound *outbound = calloc(1, sizeof(*outbound));
-
-	if (outbound == NULL || stream_init_outbound(outbound, fd) < 0) {
-		free(outbound);
-		close(fd);
+	if (outbound_open(&own->outbound, &ops, fd, NULL) < 0) {
+		task_undefer(own->at_end);
 		return -ENOMEM;
 	}
-	LIST_INSERT_HEAD(&stream_loop.all, outbound, entry);
-	stream_loop.count++;
-	*stream = &outbound->stream;
+	stream_init(&own->stream, own->outbound.flow.bev, NULL);
 	return 0;
 }
 
 int
-stream_loop_init(struct event_base *base, void (*on_gone)(void *arg), void *arg)
+stream_open(int fd, const struct settings_guard *settings,
+    struct bevhost_stream **stream)
 {
-	stream_loop.on_gone = on_gone;
-	stream_loop.arg = arg;
-	LIST_INIT(&stream_loop.all);
-	stream_loop.count = 0;
-	return flow_loop_init(&stream_loop.flows, base, stream_on_closed);
-}
+	struct stream_outbound *own = calloc(1, sizeof(*own));
 
-void
-stream_loop_cut(void)
-{
-	struct stream_outbound *outbound;
-
-	LIST_FOREACH (outbound, &stream_loop.all, entry)
-		if (outbound->flow.closing)
-			flow_close(&outbound->flow, BEVHOST_CLOSE_NOW);
-}
-
-void
-stream_loop_drain(void)
-{
-	flow_loop_drain(&stream_loop.flows);
-}
-
-size_t
-stream_loop_count(void)
-{
-	return stream_loop.count;
-}
-
-void
-stream_loop_clear(void)
-{
-	assert(stream_loop.count == 0);
-	flow_loop_clear(&stream_loop.flows);
+	if (own == NULL || stream_init_outbound(own, fd) < 0) {
+		free(own);
+		close(fd);
+		return -ENOMEM;
+	}
+	own->settings = settings;
+	*stream = &own->stream;
+	return 0;
 }

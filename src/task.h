@@ -30,12 +30,11 @@ struct task {
 	void (*on_end)(struct task *task); /* of a root, or NULL */
 	const char *waits_for;		   /* for debuggers, or NULL */
 	int wake;
-	unsigned waiting : 1;
+	unsigned waiting : 1, ended : 1;
 	unsigned ready : 1; /* on the list of those that run next */
 	unsigned cancelled : 1;
 	unsigned shielded : 1; /* waits although it is cancelled */
 	unsigned awaiting : 1; /* a child's end wakes it */
-	unsigned ended : 1;
 };
 
 /*

@@ -11,7 +11,11 @@
 #include "coro.h"
 #include "instance.h"
 #include "log.h"
+#include "seldom.h"
 #include "task.h"
+#include "task_abandoned.h"
+
+#define TASK_SAY_MS 1000
 
 /* What a parent keeps of a child until it has been awaited. */
 struct task_child {
@@ -20,6 +24,14 @@ struct task_child {
 	struct task *task; /* NULL once it has ended */
 	int result;
 };
+
+static uint64_t task_abandoned_count;
+
+uint64_t
+task_abandoned(void)
+{
+	return task_abandoned_count;
+}
 
 /* Its stack goes, its result stays until it is awaited. */
 void
@@ -81,6 +93,21 @@ task_outlive(struct task_child *child, const char *waits_for)
 	task_current()->awaiting = 0;
 }
 
+/* A mistake in a plugin, which each of its connections may make. */
+static void
+task_say_abandoned(const struct task *task)
+{
+	static struct seldom said;
+	char more[SELDOM_MORE_SIZE];
+
+	task_abandoned_count++;
+	if (seldom_may(&said, TASK_SAY_MS, more))
+		log_write(BEVHOST_LOG_WARNING, instance_name(task->instance),
+		    "a task returned while its children ran: they are "
+		    "cancelled%s",
+		    more);
+}
+
 /* At the end of a function: its children end before it does. */
 void
 task_end_children(struct task *task)
@@ -94,9 +121,7 @@ task_end_children(struct task *task)
 			running = 1;
 		}
 	if (running && !task->cancelled) {
-		log_write(BEVHOST_LOG_WARNING, instance_name(task->instance),
-		    "a task returned while its children ran: they are "
-		    "cancelled");
+		task_say_abandoned(task);
 		task->result = -ECHILD;
 	}
 	while ((child = LIST_FIRST(&task->children)) != NULL) {

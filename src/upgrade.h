@@ -3,7 +3,7 @@
 #ifndef UPGRADE_H
 #define UPGRADE_H
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct event_base;
 struct generations;

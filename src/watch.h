@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include <bevhost/types.h>
+#include <bevhost/base.h>
 
 struct event;
 struct event_base;

@@ -11,10 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "conns.h"
+#include "conns_relief.h"
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
+#include "record.h"
 #include "runtime.h"
 
 /* Memory that serves messages is not worth giving back between two of them. */
@@ -77,6 +80,9 @@ worker_stop_listening(struct worker *worker, int all_leave)
 	int i;
 
 	drain_prepare(&worker->drain);
+	/* Of a managed one, the socket is the master's to shut. */
+	for (i = 0; i < worker->listener_count && !worker->managed; i++)
+		sock_seal(&worker->listeners[i].sock);
 	for (i = 0; i < worker->listener_count; i++)
 		if (all_leave || worker->listeners[i].leaving)
 			listener_finish(&worker->listeners[i]);
@@ -115,7 +121,7 @@ worker_on_beat(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	*worker->beat = bevhost_now_ms();
+	*worker->beat = clock_ms();
 }
 
 static int
@@ -160,6 +166,8 @@ worker_init_events(
 		return -1;
 	if (settings->counters != NULL)
 		conns_count_in(worker->conns, settings->counters);
+	if (conns_relief_start(worker->conns, settings->max_memory) < 0)
+		return -1;
 	if (drain_init(&worker->drain, worker->base, worker->conns,
 		settings->drain_timeout_ms, settings->drain_spread_ms) < 0 ||
 	    runtime_init(worker->base, settings->stack_size,
@@ -194,6 +202,8 @@ worker_init(struct worker *worker, const struct worker_settings *settings,
 	worker->listener_count = listener_count;
 	worker->managed = settings->managed;
 	worker->beat = settings->beat;
+	if (settings->record != NULL && record_open(settings->record) < 0)
+		return -1;
 	worker_tune_malloc();
 	worker->base = loop_new(settings->event_method);
 	if (worker->base == NULL || worker_init_events(worker, settings) < 0) {
@@ -240,6 +250,8 @@ worker_end_conns(struct worker *worker)
 {
 	int passes;
 
+	/* Nor is anything to begin in the last pass. */
+	runtime_cancel();
 	for (passes = 0; drain_left(&worker->drain) > 0 && passes < 100;
 	     passes++) {
 		conns_cut(worker->conns);
@@ -291,5 +303,7 @@ worker_clear(struct worker *worker)
 	drain_clear(&worker->drain);
 	event_base_free(worker->base);
 	worker->base = NULL;
+	if (record_is_on)
+		record_close();
 	return 0;
 }

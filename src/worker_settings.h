@@ -9,11 +9,14 @@
 struct counters;
 
 struct worker_settings {
-	const char *event_method; /* libevent's back end, NULL: its choice */
-	size_t stack_size;	  /* of tasks, in bytes; 0: the default */
+	/* libevent's back end, NULL: its choice; the folder in which
+	   connections are recorded, or NULL. */
+	const char *event_method, *record;
+	size_t stack_size; /* of tasks, in bytes; 0: the default */
 	int job_threads;
 	int drain_timeout_ms; /* then what is left is closed */
 	int drain_spread_ms;  /* over which idle connections are closed */
+	int64_t max_memory;   /* of its connections' buffers; 0: no limit */
 	/*
 	 * Somebody else says when to accept and to end: listeners start paused,
 	 * and only TERM means anything, to drain.

@@ -17,6 +17,7 @@
 #include "config_text.h"
 #include "dump.h"
 #include "settings_edit.h"
+#include "settings_guard.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -301,10 +302,74 @@ START_TEST(every_setting_is_an_option_of_the_file)
 		settings_text(&settings, param->name, value, sizeof(value));
 		if (value[0] == '\0')
 			strcpy(value,
-			    param->type == BEVHOST_PARAM_SIZE ? "64k" : "poll");
+			    strncmp(param->name, "connection-rate", 15) == 0
+				? "7/s"
+			    : param->type == BEVHOST_PARAM_SIZE ? "64k"
+			    : param->type == BEVHOST_PARAM_INT	? "7"
+								: "poll");
 		snprintf(text, sizeof(text), "%s = %s", param->name, value);
 		must_read(text);
 	}
+}
+END_TEST
+
+START_TEST(a_listener_has_options_and_lists_of_its_own)
+{
+	const struct settings_guard *guard;
+
+	must_read("idle-timeout = 5s\nallow = { 10.0.0.0/8, '::1' }\n"
+		  "deny = all\nmax-connections = 9\n"
+		  "listen :1 {\n handler = a\n max-connections = 3\n"
+		  " min-rate = 1k; deny = 192.0.2.1\n allow = all\n"
+		  "tls {\n cert = { a.pem, 'b.pem' }\n key = a.key;"
+		  " min-version = 1.3 handshake-timeout = 3s }\n"
+		  " proxy = optional }\nlisten :2 { handler = b }");
+	ck_assert_int_eq(settings.max_connections, 9);
+	ck_assert_int_eq(settings.guard.idle_timeout, 5000);
+	ck_assert_int_eq(settings.guard.item_count, 3);
+	ck_assert_str_eq(settings.guard.items[1].value, "::1");
+	ck_assert_str_eq(settings.guard.items[2].name, "deny");
+	guard = &settings.handlers[0].guard;
+	ck_assert_int_eq(guard->max_connections, 3);
+	ck_assert_int_eq(guard->min_rate, 1024);
+	ck_assert_int_eq(guard->tls_min_version, 1);
+	ck_assert_int_eq(guard->handshake_timeout, 3000);
+	ck_assert_int_eq(guard->proxy, 1);
+	ck_assert_int_eq(guard->item_count, 5);
+	ck_assert_str_eq(guard->items[0].name, "deny");
+	ck_assert_str_eq(guard->items[1].name, "allow");
+	ck_assert_str_eq(guard->items[3].value, "b.pem");
+	ck_assert_str_eq(guard->items[4].name, "tls-key");
+	ck_assert_ptr_nonnull(strstr(guard->items[4].where, "a.conf:12"));
+	ck_assert_uint_eq(settings.handlers[1].guard.given, 0);
+}
+END_TEST
+
+START_TEST(tls_may_stand_outside_of_listeners)
+{
+	must_read("tls { cert = a.pem\n alpn = { h2, x } tickets = off }");
+	ck_assert_int_eq(settings.guard.tls_tickets, 0);
+	ck_assert_int_eq(settings.guard.item_count, 3);
+	ck_assert_str_eq(settings.guard.items[2].name, "tls-alpn");
+	ck_assert_ptr_nonnull(strstr(settings.guard.items[2].where, ":2"));
+}
+END_TEST
+
+START_TEST(what_is_wrong_in_a_listener_is_named_with_its_line)
+{
+	must_refuse("listen :1 { handler = a\nmin-rate = x }",
+	    "a.conf:2: min-rate = 'x': it is not a size, such as 4096, "
+	    "64k or 1M");
+	must_refuse("listen :1 { handler = a\ntls {\n certs = x } }",
+	    "a.conf:3: unknown option 'certs' in tls, did you mean 'cert'?");
+	must_refuse("tls { cert = a\n tls { } }",
+	    "a.conf:2: there is no section within this one");
+	must_refuse("tls { groups = a\n groups = b }",
+	    "a.conf:2: tls-groups = 'b': it is given twice");
+	must_refuse("\ntls { cert = a\n", "a.conf:2: this '{' is never closed");
+	must_refuse("max-connections = 0",
+	    "a.conf:1: max-connections = '0': it is out of range: it may be "
+	    "1 to 2147483647");
 }
 END_TEST
 
@@ -335,6 +400,40 @@ START_TEST(files_are_included_in_their_order_beside_the_file)
 	    strstr(settings.handlers[2].where, "/d/../b.conf:1"));
 	ck_assert_str_eq(settings.handlers[3].plugin, "four");
 	ck_assert_ptr_nonnull(strstr(settings.handlers[3].where, "/a.conf:4"));
+}
+END_TEST
+
+START_TEST(a_relative_path_begins_at_the_folder_of_its_file)
+{
+	const struct settings_guard *guard;
+
+	ck_assert_int_eq(mkdir("d", 0700), 0);
+	file("a.conf", "pidfile = run/pid include('d/1.conf')");
+	file("d/1.conf",
+	    "log-file = log\nplugin-dir = ../plugins\ntls-client-ca = /ca\n"
+	    "listen :1 { handler = ./mine.so; tls { cert = c; key = ../k } "
+	    "with { file = f } }\n"
+	    "listen :2 { handler = named }");
+	ck_assert_int_eq(chdir("d"), 0);
+	ck_assert_msg(reads("../a.conf") == 0, "%s", heard);
+	ck_assert_int_eq(chdir(folder), 0);
+	ck_assert_str_eq(settings.pidfile, "../run/pid");
+	ck_assert_str_eq(settings.log_file, "../d/log");
+	ck_assert_str_eq(settings.plugin_dir, "../d/../plugins");
+	ck_assert_str_eq(
+	    settings_item_value(&settings.guard, "tls-client-ca"), "/ca");
+	ck_assert_str_eq(settings.handlers[0].plugin, "../d/./mine.so");
+	/* A name is looked for, and parameters are the plugin's. */
+	ck_assert_str_eq(settings.handlers[1].plugin, "named");
+	ck_assert_str_eq(settings.handlers[0].words[0].value, "f");
+	guard = &settings.handlers[0].guard;
+	ck_assert_str_eq(settings_item_value(guard, "tls-cert"), "../d/c");
+	ck_assert_str_eq(settings_item_value(guard, "tls-key"), "../d/../k");
+	settings_clear(&settings);
+	/* Beside a file in this folder it stays as it is. */
+	must_read("pidfile = pid\nlog-file = ''");
+	ck_assert_str_eq(settings.pidfile, "pid");
+	ck_assert_ptr_null(settings.log_file);
 }
 END_TEST
 
@@ -395,7 +494,44 @@ static const struct {
 	    "a.conf:1: workers = 'x': it is a number from 1 to 256, or auto" },
 	{ "worker-group a { worker = 1 }",
 	    "a.conf:1: unknown option 'worker', did you mean 'workers'?" },
-	{ "with { a = b }", "a.conf:1: unknown option 'with'" },
+	{ "with { a = b }",
+	    "a.conf:1: with is an option of a listener: write it inside of "
+	    "listen \"ADDRESS\" { }" },
+	{ "\nhandler = a",
+	    "a.conf:2: handler is an option of a listener: write it inside of "
+	    "listen \"ADDRESS\" { }" },
+	{ "worker-group a {\nmode = 1 }",
+	    "a.conf:2: mode is an option of a listener: write it inside of "
+	    "listen \"ADDRESS\" { }" },
+	{ "worker-group a {\npin = on }",
+	    "a.conf:2: pin is an option of the host, not of a worker group: "
+	    "write it outside of worker-group { }" },
+	{ "listen :1 { handler = a\nworker-group b { } }",
+	    "a.conf:2: worker-group stands by itself: write it outside of "
+	    "listen { }" },
+	{ "listen :1 { handler = a\ninclude(b) }",
+	    "a.conf:2: include stands by itself: write it outside of "
+	    "listen { }" },
+	{ "listen :1 { handler = a; tls {\nproxy = on } }",
+	    "a.conf:2: proxy is no option of tls: write it outside of "
+	    "tls { }" },
+	{ "tls { sandbox = on }",
+	    "a.conf:1: sandbox is no option of tls: write it outside of "
+	    "tls { }" },
+	{ "tls {\ntls-cert = a }",
+	    "a.conf:2: within tls { }, tls-cert is written cert" },
+	{ "tls { chipers = a }",
+	    "a.conf:1: unknown option 'chipers' in tls, did you mean "
+	    "'ciphers'?" },
+	{ "tls { hand-shake-timeout = 1s }",
+	    "a.conf:1: unknown option 'hand-shake-timeout' in tls, did you "
+	    "mean 'handshake-timeout'?" },
+	{ "tls { qqqqqq = 1 }", "a.conf:1: unknown option 'qqqqqq' in tls" },
+	{ "tls = on", "a.conf:1: tls is a section: write tls { }" },
+	{ "tsl { }", "a.conf:1: unknown option 'tsl', did you mean 'tls'?" },
+	{ "worker-group a {\ntls { } }",
+	    "a.conf:2: tls is an option of the host, not of a worker group: "
+	    "write it outside of worker-group { }" },
 	{ "listen :1 {\n\n", "a.conf:1: this '{' is never closed" },
 	{ "listen :1 { handler = a\nwith {\n}",
 	    "a.conf:1: this '{' is never closed" },
@@ -451,6 +587,29 @@ static const struct {
 START_TEST(what_is_wrong_is_named_with_file_and_line)
 {
 	must_refuse(refusals[_i].text, refusals[_i].says);
+}
+END_TEST
+
+START_TEST(each_option_of_the_host_is_told_its_place_in_a_listener)
+{
+	const struct bevhost_param *param = settings_params;
+	char text[128], says[256];
+	int count = 0;
+
+	for (; param->name != NULL; param++) {
+		if (settings_guard_find(param->name) != NULL ||
+		    strcmp(param->name, "group") == 0)
+			continue;
+		snprintf(text, sizeof(text),
+		    "listen :1 { handler = a\n%s = 1 }", param->name);
+		snprintf(says, sizeof(says),
+		    "a.conf:2: %s is an option of the host, not of a listener: "
+		    "write it outside of listen { }",
+		    param->name);
+		must_refuse(text, says);
+		count++;
+	}
+	ck_assert_int_ge(count, 20);
 }
 END_TEST
 
@@ -590,6 +749,21 @@ through_a_dump(void)
 }
 
 static void
+check_same_guard(const struct settings_guard *a, const struct settings_guard *b)
+{
+	int i;
+
+	ck_assert_uint_eq(a->given, b->given);
+	ck_assert_int_eq(a->connection_rate, b->connection_rate);
+	ck_assert_int_eq(a->lifetime, b->lifetime);
+	ck_assert_int_eq(a->item_count, b->item_count);
+	for (i = 0; i < a->item_count; i++) {
+		ck_assert_str_eq(a->items[i].name, b->items[i].name);
+		ck_assert_str_eq(a->items[i].value, b->items[i].value);
+	}
+}
+
+static void
 check_same(void)
 {
 	const struct bevhost_param *param = settings_params;
@@ -600,6 +774,7 @@ check_same(void)
 		ck_assert_str_eq(
 		    settings_text(&settings, param->name, one, sizeof(one)),
 		    settings_text(&other, param->name, two, sizeof(two)));
+	check_same_guard(&settings.guard, &other.guard);
 	ck_assert_int_eq(settings.group_count, other.group_count);
 	for (i = 0; i < settings.group_count; i++) {
 		ck_assert_str_eq(settings.groups[i].name, other.groups[i].name);
@@ -614,6 +789,7 @@ check_same(void)
 		ck_assert_str_eq(a->plugin, b->plugin);
 		ck_assert_str_eq(a->worker_group, b->worker_group);
 		ck_assert_int_eq(a->mode, b->mode);
+		check_same_guard(&a->guard, &b->guard);
 		ck_assert_int_eq(a->address_count, b->address_count);
 		for (j = 0; j < a->address_count; j++)
 			ck_assert_mem_eq(&a->addresses[j].spec,
@@ -632,12 +808,34 @@ check_same(void)
 
 START_TEST(a_dump_is_a_file_that_says_the_same)
 {
-	file("b.conf", "listen [::1]:3 { handler = b; with { a = 1; a = 2 } }"
-		       "worker-group all { workers = auto }"
-		       "worker-group none { }");
+	file("b.conf",
+	    "listen [::1]:3 { handler = b; with { a = 1; a = 2 } }"
+	    "worker-group all { workers = auto }"
+	    "worker-group none { }"
+	    "allow = ::1 deny = { all, '::/0' }"
+	    "listen :5 { handler = c tls { cert = /a key = /b cert = "
+	    "/c } lifetime = 5s connection-rate = 3/m }");
 	must_read(sample);
 	through_a_dump();
 	check_same();
+}
+END_TEST
+
+START_TEST(paths_in_a_dump_begin_at_the_root)
+{
+	char path[256];
+
+	must_read("pidfile = d/pid; tls-cert = /c; tls-key = k; "
+		  "listen :1 { handler = d/mine.so with { pidfile = p } }");
+	through_a_dump();
+	snprintf(path, sizeof(path), "%s/d/pid", folder);
+	ck_assert_str_eq(other.pidfile, path);
+	snprintf(path, sizeof(path), "%s/k", folder);
+	ck_assert_str_eq(settings_item_value(&other.guard, "tls-key"), path);
+	ck_assert_str_eq(settings_item_value(&other.guard, "tls-cert"), "/c");
+	snprintf(path, sizeof(path), "%s/d/mine.so", folder);
+	ck_assert_str_eq(other.handlers[0].plugin, path);
+	ck_assert_str_eq(other.handlers[0].words[0].value, "p");
 }
 END_TEST
 
@@ -663,8 +861,10 @@ START_TEST(a_dump_keeps_every_text)
 
 	settings_init(&settings);
 	for (i = 0; i < COUNT(texts); i++) {
-		handler = settings_add_handler(
-		    &settings, texts[i][0] ? texts[i] : "x");
+		/* With a '/' it would be a path. */
+		handler = settings_add_handler(&settings,
+		    texts[i][0] && strchr(texts[i], '/') == NULL ? texts[i]
+								 : "x");
 		ck_assert_ptr_nonnull(handler);
 		/* As after -p 80. */
 		ck_assert_ptr_nonnull(
@@ -706,7 +906,7 @@ END_TEST
 START_TEST(without_libconfuse_a_file_is_refused)
 {
 	file("a.conf", "");
-	ck_assert_int_eq(reads("a.conf"), -EX_CONFIG);
+	ck_assert_int_eq(reads("a.conf"), -EX_USAGE);
 	ck_assert_ptr_nonnull(strstr(heard, "built without libConfuse"));
 }
 END_TEST
@@ -732,16 +932,24 @@ main(void)
 	tcase_add_test(tcase, statements_need_no_line_of_their_own);
 	tcase_add_test(tcase, a_list_of_a_value_needs_no_quotes);
 	tcase_add_test(tcase, every_setting_is_an_option_of_the_file);
+	tcase_add_test(tcase, a_listener_has_options_and_lists_of_its_own);
+	tcase_add_test(tcase, tls_may_stand_outside_of_listeners);
+	tcase_add_test(
+	    tcase, what_is_wrong_in_a_listener_is_named_with_its_line);
 	tcase_add_test(
 	    tcase, files_are_included_in_their_order_beside_the_file);
+	tcase_add_test(tcase, a_relative_path_begins_at_the_folder_of_its_file);
 	tcase_add_loop_test(tcase, what_is_wrong_is_named_with_file_and_line, 0,
 	    (int)COUNT(refusals));
+	tcase_add_test(
+	    tcase, each_option_of_the_host_is_told_its_place_in_a_listener);
 	tcase_add_test(tcase, what_is_given_twice_is_named_in_both_files);
 	tcase_add_test(tcase, included_files_go_only_so_deep);
 	tcase_add_test(tcase, a_file_that_cannot_be_read_is_no_input);
 	tcase_add_test(tcase, bytes_that_are_no_text_are_refused);
 	tcase_add_test(tcase, no_mutation_does_harm);
 	tcase_add_test(tcase, a_dump_is_a_file_that_says_the_same);
+	tcase_add_test(tcase, paths_in_a_dump_begin_at_the_root);
 	tcase_add_test(tcase, a_dump_of_defaults_says_the_same);
 	tcase_add_test(tcase, a_dump_keeps_every_text);
 	tcase_add_test(tcase, one_process_reads_again_and_again);

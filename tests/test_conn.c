@@ -14,7 +14,11 @@
 
 #include <event2/buffer.h>
 
+#include <bevhost/plugin.h>
+
+#include "conn_timer.h"
 #include "conns.h"
+#include "heard.h"
 #include "log.h"
 #include "tap.h"
 
@@ -108,7 +112,7 @@ serve_one(struct conns *set, struct bevhost_instance *instance, char *buf)
 	ck_assert_int_eq(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	ck_assert_int_eq(write(fds[1], "x", 1), 1);
-	conn_accept(set, instance, fds[0], &peer, sizeof(peer.sa_family));
+	conn_accept(set, instance, NULL, fds[0], &peer, sizeof(peer.sa_family));
 	for (i = 0; i < 10; i++)
 		event_base_loop(set->loop.base, EVLOOP_NONBLOCK);
 	while ((more = read(fds[1], buf + len, 100 - (size_t)len)) > 0)
@@ -165,6 +169,45 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+START_TEST(without_memory_for_anybody_the_log_is_bounded)
+{
+	struct plugin plugin = { .def = { .name = "test" } };
+	struct sockaddr peer = { .sa_family = AF_UNIX };
+	struct bevhost_instance instance;
+	struct event_base *base = event_base_new();
+	struct conns *set;
+	const char *line;
+	int fds[2], i, lines = 0;
+
+	log_set_level(BEVHOST_LOG_NOTICE);
+	ck_assert_int_eq(instance_init(&instance, &plugin), 0);
+	set = conns_new(base, on_gone, NULL);
+	ck_assert_ptr_nonnull(set);
+	listen_to_stderr();
+	for (i = 0; i < 50; i++) {
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+		allocations = 0;
+		fail_at = 1;
+		conn_accept(set, &instance, NULL, fds[0], &peer,
+		    sizeof(peer.sa_family));
+		fail_at = 0;
+		/* It is closed all the same. */
+		ck_assert_int_eq(read(fds[1], heard, 1), 0);
+		close(fds[1]);
+	}
+	restore_stderr();
+	for (line = heard; (line = strstr(line, "connection refused: Cannot "
+						"allocate memory")) != NULL;
+	     line++)
+		lines++;
+	ck_assert_int_ge(lines, 1);
+	ck_assert_int_lt(lines, 10);
+	conns_free(set);
+	instance_clear(&instance);
+	event_base_free(base);
+}
+END_TEST
+
 static int
 on_open_plainly(void *self, struct bevhost_conn *conn, struct bufferevent *bev,
     void **state)
@@ -187,7 +230,7 @@ accept_one(struct conns *set, struct bevhost_instance *instance, int byte)
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	if (byte)
 		ck_assert_int_eq(write(fds[1], "x", 1), 1);
-	conn_accept(set, instance, fds[0], &peer, sizeof(peer.sa_family));
+	conn_accept(set, instance, NULL, fds[0], &peer, sizeof(peer.sa_family));
 	return fds[1];
 }
 
@@ -273,6 +316,8 @@ main(void)
 	TCase *tcase = tcase_create("conn");
 
 	event_set_mem_functions(libevent_malloc, libevent_realloc, free);
+	/* First: without a fork the others have used its lines up. */
+	tcase_add_test(tcase, without_memory_for_anybody_the_log_is_bounded);
 	tcase_add_test(tcase, any_allocation_may_fail);
 	tcase_add_test(tcase, connections_are_counted_where_it_was_said);
 	tcase_add_test(

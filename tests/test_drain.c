@@ -11,7 +11,10 @@
 
 #include <event2/buffer.h>
 
+#include <bevhost/plugin.h>
+
 #include "conn.h"
+#include "conn_timer.h"
 #include "conns.h"
 #include "log.h"
 #include "runtime.h"
@@ -145,7 +148,7 @@ connect_to(struct bevhost_instance *to)
 
 	ck_assert_int_eq(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-	conns_accept(set, to, fds[0], &peer, sizeof(peer.sa_family));
+	conns_accept(set, to, NULL, fds[0], &peer, sizeof(peer.sa_family));
 	return fds[1];
 }
 
@@ -388,6 +391,41 @@ START_TEST(what_came_at_the_last_moment_may_say_its_first_word)
 }
 END_TEST
 
+/* Behind a balancer a client's first word comes after the connection. */
+START_TEST(what_came_just_before_it_may_too)
+{
+	int fd;
+
+	start(30000, 0);
+	fd = connect_to(&instance);
+	drain_prepare(&drain);
+	drain_start(&drain);
+	turn(3);
+	ck_assert(!is_ended(fd));
+	say(fd, "x\n");
+	expect_end(fd);
+	stop();
+}
+END_TEST
+
+START_TEST(what_came_earlier_may_not)
+{
+	const struct timeval later = { 0, 600000 };
+	int fd;
+
+	start(30000, 0);
+	fd = connect_to(&instance);
+	event_base_loopexit(base, &later);
+	event_base_dispatch(base);
+	drain_prepare(&drain);
+	drain_start(&drain);
+	turn(3);
+	ck_assert(is_ended(fd));
+	expect_end(fd);
+	stop();
+}
+END_TEST
+
 START_TEST(but_not_for_ever)
 {
 	int fd;
@@ -534,6 +572,8 @@ main(void)
 	    tcase, who_can_be_asked_is_asked_once_and_cut_at_the_deadline);
 	tcase_add_test(
 	    tcase, what_came_at_the_last_moment_may_say_its_first_word);
+	tcase_add_test(tcase, what_came_just_before_it_may_too);
+	tcase_add_test(tcase, what_came_earlier_may_not);
 	tcase_add_test(tcase, but_not_for_ever);
 	tcase_add_test(
 	    tcase, idle_ones_are_closed_over_the_spread_the_oldest_first);

@@ -15,6 +15,11 @@
 
 #include <event2/buffer.h>
 
+#include "clock.h"
+#include "flow_guard.h"
+#include "flow_host.h"
+#include "flow_own.h"
+#include "settings_guard.h"
 #include "tap.h"
 
 struct end {
@@ -105,7 +110,7 @@ end_init(struct end *end)
 	bev = bufferevent_socket_new(base, fds[0], 0);
 	ck_assert_ptr_nonnull(bev);
 	bufferevent_setcb(bev, on_read, on_write, on_event, end);
-	ck_assert_int_eq(flow_init(&end->flow, &loop, bev), 0);
+	ck_assert_int_eq(flow_init(&end->flow, &loop, bev, NULL), 0);
 	ck_assert_int_eq(bufferevent_enable(bev, EV_READ), 0);
 }
 
@@ -452,6 +457,76 @@ START_TEST(flushing_close_delivers_all_then_ends)
 }
 END_TEST
 
+START_TEST(a_resetting_close_delivers_all_and_waits_for_no_end)
+{
+	struct end end;
+	char *bytes = calloc(1, 5000000);
+	ssize_t total = 0, len = 0;
+	int i;
+
+	end_init(&end);
+	bufferevent_write(end.flow.bev, bytes, 5000000);
+	flow_close(&end.flow, BEVHOST_CLOSE_RESET);
+	ck_assert_int_eq(end.closed, 0);
+	for (i = 0; i < 5000 && len >= 0; i++) {
+		total += len;
+		turn();
+		len = take_bytes(&end);
+	}
+	ck_assert_int_eq(total, 5000000);
+	ck_assert_int_eq(end.closed, 1);
+	free(bytes);
+	bufferevent_free(end.flow.bev);
+	turn();
+	close(end.peer);
+}
+END_TEST
+
+START_TEST(an_end_of_the_output_comes_after_what_is_owed)
+{
+	struct end end;
+	char *bytes = calloc(1, 5000000);
+	ssize_t total = 0, len = 0;
+	int i;
+
+	end_init(&end);
+	bufferevent_write(end.flow.bev, bytes, 5000000);
+	ck_assert_int_eq(flow_shut_write(&end.flow), 0);
+	for (i = 0; i < 5000 && len >= 0; i++) {
+		total += len;
+		turn();
+		len = take_bytes(&end);
+	}
+	ck_assert_int_eq(total, 5000000);
+	/* Reading goes on. */
+	send_bytes(&end, 10);
+	turn();
+	ck_assert_uint_eq(end.total, 10);
+	free(bytes);
+	end_clear(&end);
+}
+END_TEST
+
+START_TEST(what_came_before_a_failed_write_can_be_read)
+{
+	struct end end;
+	struct evbuffer *input;
+
+	end_init(&end);
+	input = bufferevent_get_input(end.flow.bev);
+	bufferevent_disable(end.flow.bev, EV_READ);
+	send_bytes(&end, 100000);
+	close(end.peer);
+	end.peer = -1;
+	bufferevent_write(end.flow.bev, "x", 1);
+	turn();
+	ck_assert_int_eq(end.events, 1);
+	ck_assert_int_eq(end.last_event, BEV_EVENT_WRITING | BEV_EVENT_ERROR);
+	ck_assert_uint_eq(evbuffer_get_length(input), 100000);
+	end_clear(&end);
+}
+END_TEST
+
 /* libevent would go on with it: it comes back with each event. */
 static void
 close_after_timeout(int is_write)
@@ -583,6 +658,234 @@ START_TEST(enabling_a_finished_flow_reaches_no_descriptor)
 }
 END_TEST
 
+/* Of three bytes to each: what the letters say, in one write. */
+static void
+write_parts(struct end *end, const char *parts, const char *path)
+{
+	struct evbuffer *output = bufferevent_get_output(end->flow.bev);
+	struct evbuffer *other = evbuffer_new();
+
+	for (; *parts != '\0'; parts++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		ck_assert_int_ge(fd, 0);
+		if (*parts == 'f')
+			ck_assert_int_eq(
+			    evbuffer_add_file(output, fd, 2, 3), 0);
+		else
+			close(fd);
+		if (*parts == 'c')
+			ck_assert_int_eq(evbuffer_add(output, "abc", 3), 0);
+		if (*parts == 'r')
+			ck_assert_int_eq(evbuffer_add_reference(
+					     output, "rst", 3, NULL, NULL),
+			    0);
+		/* Its beginning is gone. */
+		if (*parts == 'd') {
+			ck_assert_int_eq(evbuffer_add(other, "xyzdef", 6), 0);
+			ck_assert_int_eq(evbuffer_drain(other, 3), 0);
+			ck_assert_int_eq(evbuffer_add_buffer(output, other), 0);
+		}
+	}
+	evbuffer_free(other);
+}
+
+static void
+check_parts(struct end *end, const char *parts, const char *path)
+{
+	static const char *const bytes[] = { "cabc", "rrst", "ddef", "f234" };
+	char want[64] = "", got[64] = "";
+	size_t i, j;
+
+	for (i = 0; parts[i] != '\0'; i++)
+		for (j = 0; j < sizeof(bytes) / sizeof(bytes[0]); j++)
+			if (bytes[j][0] == parts[i])
+				strcat(want, bytes[j] + 1);
+	write_parts(end, parts, path);
+	while (flow_owed(&end->flow) > 0)
+		turn();
+	ck_assert_int_ge(read(end->peer, got, sizeof(got) - 1), 0);
+	ck_assert_str_eq(got, want);
+}
+
+START_TEST(what_nobody_hears_of_is_sent_whatever_it_is)
+{
+	static const char *const parts[] = { "c", "r", "d", "f", "cc", "rr",
+		"cf", "fc", "rf", "df", "ff", "cfcrd" };
+	char path[] = "/tmp/test_flow.XXXXXX";
+	int fd = mkstemp(path);
+	struct end end;
+	size_t i;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "0123456789", 10), 10);
+	end_init(&end);
+	flow_set_heard(&end.flow, 0);
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		check_parts(&end, parts[i], path);
+	/* A file that is no longer for sendfile. */
+	evbuffer_clear_flags(
+	    bufferevent_get_output(end.flow.bev), EVBUFFER_FLAG_DRAINS_TO_FD);
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		check_parts(&end, parts[i], path);
+	unlink(path);
+	close(fd);
+	end_clear(&end);
+}
+END_TEST
+
+START_TEST(what_nobody_hears_of_waits_for_a_full_socket)
+{
+	struct end end;
+	char *bytes = calloc(1, 4000000);
+	ssize_t total = 0, len;
+
+	end_init(&end);
+	flow_set_heard(&end.flow, 0);
+	bufferevent_write(end.flow.bev, bytes, 4000000);
+	turn();
+	ck_assert_uint_gt(flow_owed(&end.flow), 0);
+	while ((len = take_bytes(&end)) > 0) {
+		total += len;
+		turn();
+	}
+	ck_assert_int_eq(total, 4000000);
+	ck_assert_uint_eq(flow_owed(&end.flow), 0);
+	/* Then it is as before. */
+	bufferevent_write(end.flow.bev, "hello", 5);
+	turn();
+	ck_assert_int_eq(take_bytes(&end), 5);
+	free(bytes);
+	end_clear(&end);
+}
+END_TEST
+
+START_TEST(a_closing_flow_hears_its_writes)
+{
+	struct end end;
+	char *bytes = calloc(1, 4000000);
+	ssize_t total = 0, len;
+
+	end_init(&end);
+	bufferevent_write(end.flow.bev, bytes, 4000000);
+	flow_close(&end.flow, BEVHOST_CLOSE_FLUSH);
+	flow_set_heard(&end.flow, 0);
+	ck_assert(!end.flow.plain);
+	turn();
+	while ((len = take_bytes(&end)) > 0) {
+		total += len;
+		turn();
+	}
+	ck_assert_int_eq(total, 4000000);
+	/* The end, and not only nothing. */
+	ck_assert_int_eq(len, -1);
+	free(bytes);
+	end_clear(&end);
+}
+END_TEST
+
+START_TEST(an_error_that_nobody_hears_of_is_an_event)
+{
+	struct end end;
+
+	end_init(&end);
+	flow_set_heard(&end.flow, 0);
+	bufferevent_disable(end.flow.bev, EV_READ);
+	close(end.peer);
+	end.peer = -1;
+	bufferevent_write(end.flow.bev, "lost", 4);
+	turn();
+	turn();
+	ck_assert_int_eq(end.events, 1);
+	ck_assert_int_eq(end.last_event, BEV_EVENT_WRITING | BEV_EVENT_ERROR);
+	end_clear(&end);
+}
+END_TEST
+
+/* Deadlines */
+
+static enum bevhost_reason struck;
+static int warnings;
+
+static void
+on_strike(struct flow *flow, enum bevhost_reason reason)
+{
+	(void)flow;
+	struck = reason;
+}
+
+static int
+is_waiting(struct flow *flow)
+{
+	(void)flow;
+	return 1;
+}
+
+static void
+on_warning(int severity, const char *text)
+{
+	(void)severity;
+	(void)text;
+	warnings++;
+}
+
+/* A byte moves for a while, then none. */
+static void
+check_deadline(void)
+{
+	static const struct flow_host host = {
+		.strike = on_strike,
+		.waits = is_waiting,
+	};
+	static const struct settings_guard settings = { .idle_timeout = 160 };
+	struct end end;
+	int64_t last_ms;
+	int i;
+
+	struck = BEVHOST_REASON_NONE;
+	loop.host = &host;
+	end_init(&end);
+	end.drain_input = 1;
+	ck_assert_int_eq(flow_guard_start(&end.flow, 0, &settings), 0);
+	for (i = 0; i < 10; i++) {
+		send_bytes(&end, 1);
+		last_ms = clock_ms();
+		/* The byte, and a look. */
+		ck_assert_int_ge(event_base_loop(base, EVLOOP_ONCE), 0);
+		ck_assert_int_ge(event_base_loop(base, EVLOOP_ONCE), 0);
+	}
+	ck_assert_int_eq(struck, BEVHOST_REASON_NONE);
+	while (struck == BEVHOST_REASON_NONE)
+		ck_assert_int_ge(event_base_loop(base, EVLOOP_ONCE), 0);
+	ck_assert_int_eq(struck, BEVHOST_REASON_IDLE);
+	ck_assert_int_ge(clock_ms() - last_ms, 160);
+	end_clear(&end);
+}
+
+START_TEST(a_deadline_strikes_and_never_early)
+{
+	check_deadline();
+}
+END_TEST
+
+/* libevent has 256 of them. */
+START_TEST(a_deadline_needs_no_queue)
+{
+	int i;
+
+	event_set_log_callback(on_warning);
+	for (i = 1; i <= 256; i++) {
+		const struct timeval other = { .tv_sec = i };
+
+		ck_assert_ptr_nonnull(
+		    event_base_init_common_timeout(base, &other));
+	}
+	ck_assert_int_eq(warnings, 0);
+	check_deadline();
+	ck_assert_int_eq(warnings, 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -606,12 +909,22 @@ main(void)
 	tcase_add_test(tcase, the_largest_single_read_is_kept);
 	tcase_add_test(tcase, end_of_file_and_error_are_reported_once);
 	tcase_add_test(tcase, flushing_close_delivers_all_then_ends);
+	tcase_add_test(
+	    tcase, a_resetting_close_delivers_all_and_waits_for_no_end);
+	tcase_add_test(tcase, an_end_of_the_output_comes_after_what_is_owed);
+	tcase_add_test(tcase, what_came_before_a_failed_write_can_be_read);
 	tcase_add_test(tcase, a_write_timeout_of_the_owner_ends_with_the_close);
 	tcase_add_test(tcase, a_read_timeout_of_the_owner_ends_with_the_close);
 	tcase_add_test(tcase, lingering_has_a_bound);
 	tcase_add_test(tcase, close_in_a_callback_comes_after_it);
 	tcase_add_test(tcase, close_now_drops_and_comes_from_the_turn);
 	tcase_add_test(tcase, enabling_a_finished_flow_reaches_no_descriptor);
+	tcase_add_test(tcase, what_nobody_hears_of_is_sent_whatever_it_is);
+	tcase_add_test(tcase, what_nobody_hears_of_waits_for_a_full_socket);
+	tcase_add_test(tcase, a_closing_flow_hears_its_writes);
+	tcase_add_test(tcase, an_error_that_nobody_hears_of_is_an_event);
+	tcase_add_test(tcase, a_deadline_strikes_and_never_early);
+	tcase_add_test(tcase, a_deadline_needs_no_queue);
 	suite_add_tcase(suite, tcase);
 	return tap_run(suite);
 }

@@ -24,7 +24,10 @@
 #include "heard.h"
 #include "settings_edit.h"
 #include "sock_bind.h"
+#include "limiter.h"
+#include "slot_limits.h"
 #include "stats.h"
+#include "tickets.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -100,6 +103,21 @@ some_endpoint(const char *text, int workers)
 	return found;
 }
 
+/* As a worker with that share does. */
+static void
+hold_a_place(int share)
+{
+	const struct slot_host *host = &generations->host.slots;
+	struct limiter *limiter;
+	size_t pages;
+
+	limiter_open(host->limiter, share);
+	limiter = limiter_attach(slot_host_limits(host, &pages), share);
+	ck_assert_ptr_nonnull(limiter);
+	ck_assert_int_eq(limiter_take(limiter, LIMITER_HOST, 0), 0);
+	limiter_detach(limiter);
+}
+
 /* Returns the worker's end. */
 static int
 add_slot(struct generation *generation, enum slot_state state)
@@ -122,6 +140,7 @@ add_slot(struct generation *generation, enum slot_state state)
 	stats->shares[slot.share].counters.accepted = 10;
 	stats->shares[slot.share].counters.connections = 4;
 	stats->taken[slot.share] = 0; /* it is adopted */
+	hold_a_place(slot.share);
 	ck_assert_int_eq(ipc_pair(pair), 0);
 	slot.ipc = pair[0];
 	ck_assert_int_eq(generation_adopt_slot(generation, &slot), 0);
@@ -161,6 +180,7 @@ exec_anew(struct handover *handover)
 	}
 	handover_clear(handover);
 	forget_slots();
+	generations->host.slots.tickets->mine = 0; /* an exec wipes nothing */
 	generations_free(generations);
 	close(state);
 	for (i = 0; i < count; i++) {
@@ -273,9 +293,12 @@ START_TEST(all_is_read_as_it_was_written)
 	struct ipc_message message;
 	struct generation *serving;
 	int ends[3], state, client;
+	struct ticket_key before, after;
 	struct counters sum;
 
 	fill(one, some_endpoint("127.0.0.2:0", 1), ends);
+	ck_assert_int_eq(
+	    tickets_current(generations->host.slots.tickets, &before), 0);
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(connect(client, &bound.u.sa, bound.len), 0);
 
@@ -291,9 +314,14 @@ START_TEST(all_is_read_as_it_was_written)
 	endpoint = must_have_endpoints(fds, &bound);
 	serving = must_have_generations(endpoint);
 
+	ck_assert_int_eq(
+	    tickets_current(generations->host.slots.tickets, &after), 0);
+	ck_assert_mem_eq(&before, &after, sizeof(before));
 	/* Counters, messages and who waits in a queue are there. */
 	stats_sum(generations->host.slots.stats, &sum);
 	ck_assert(sum.accepted == 30 && sum.connections == 12);
+	ck_assert_int_eq(
+	    limiter_used(generations->host.slots.limiter, LIMITER_HOST), 3);
 	ck_assert_int_eq(slot_send(&serving->slots[0], IPC_DRAIN, 1, 2, -1), 0);
 	ck_assert_int_eq(ipc_receive(ends[1], &message), 1);
 	ck_assert_int_eq(message.type, IPC_DRAIN);

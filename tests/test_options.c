@@ -350,6 +350,7 @@ START_TEST(the_first_action_is_what_is_done)
 		{ { "-V" }, OPTIONS_VERSION },
 		{ { "--list-plugins" }, OPTIONS_LIST_PLUGINS },
 		{ { "--dump-plugin=echo" }, OPTIONS_DUMP_PLUGIN },
+		{ { "--dump-options" }, OPTIONS_DUMP_OPTIONS },
 		{ { "-h", "-V" }, OPTIONS_HELP },
 		{ { "-V", "-h" }, OPTIONS_VERSION },
 		{ { "--list-plugins", "--dump-plugin=echo" },
@@ -548,7 +549,7 @@ END_TEST
 START_TEST(ready_fd_that_is_not_open_is_refused)
 {
 	static const struct refused cases[] = {
-		{ { "--ready-fd=" }, { "--ready-fd=:" } },
+		{ { "--ready-fd=" }, { "--ready-fd= is not the number" } },
 		{ { "--ready-fd=x" }, { "--ready-fd=x" } },
 		{ { "--ready-fd=0x" }, { "--ready-fd=0x" } },
 		{ { "--ready-fd=-1" }, { "--ready-fd=-1" } },
@@ -702,7 +703,7 @@ START_TEST(what_is_wrong_with_the_file_has_its_own_status)
 	ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -EX_CONFIG);
 	unlink(config_path);
 	words[0] = config("listen fd:0 { handler = a; also = { 'fd:0' } }");
-	ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -EX_USAGE);
+	ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -EX_CONFIG);
 	ck_assert_ptr_nonnull(strstr(heard, "'fd:0' is given twice"));
 	unlink(config_path);
 }
@@ -730,13 +731,13 @@ START_TEST(setting_is_refused_with_what_it_may_be)
 		{ { "--drain-timeout=30" },
 		    { "--drain-timeout=30 is not a duration" } },
 		{ { "--drain-spread=2h" },
-		    { "is out of range: it may be 0ms to 1h" } },
+		    { "is out of range: it may be 0s to 1h" } },
 		{ { "--reload-drain-max=65" }, { "it may be 1 to 64" } },
 		{ { "--reload-canary=10%" }, { "--reload-canary=10%: it is" } },
 		{ { "--reload-canary=100%,1s" }, { "1% to 99%" } },
 		{ { "--reload-canary=1%,1s,1%,1%" }, { "it is off, or" } },
 		{ { "--reload=0" }, { "not the number of a process" } },
-		{ { "--reload=x" }, { "--reload=x: not the number" } },
+		{ { "--reload=x" }, { "--reload=x is not the number" } },
 	};
 
 	check_refused(cases, COUNT(cases));
@@ -852,6 +853,18 @@ help_value(const char *option, size_t len)
 		{ "--pin", "on" },
 		{ "--reload-canary", "5%,10s" },
 		{ "--stack-size", "64k" },
+		{ "--max-buffer", "1M" },
+		{ "--max-memory", "1G" },
+		{ "--sandbox", "off" },
+		{ "--proxy", "off" },
+		{ "--tls-client", "off" },
+		{ "--tls-min-version", "1.3" },
+		{ "--allow", "all" },
+		{ "--deny", "all" },
+		{ "--proxy-from", "all" },
+		{ "--dry-run", "access" },
+		{ "--connection-rate", "1/s" },
+		{ "--connection-rate-per-client", "1/s" },
 	};
 	const struct bevhost_param *param = settings_params;
 	size_t i;

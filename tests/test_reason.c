@@ -19,6 +19,14 @@ static const struct {
 	{ BEVHOST_REASON_REFUSED, "refused" },
 	{ BEVHOST_REASON_OVERLOAD, "overload" },
 	{ BEVHOST_REASON_DRAIN, "drain" },
+	{ BEVHOST_REASON_DENIED, "denied" },
+	{ BEVHOST_REASON_LIMIT, "limit" },
+	{ BEVHOST_REASON_PROXY, "proxy" },
+	{ BEVHOST_REASON_TLS, "tls" },
+	{ BEVHOST_REASON_TRUNCATED, "truncated" },
+	{ BEVHOST_REASON_IDLE, "idle" },
+	{ BEVHOST_REASON_SLOW, "slow" },
+	{ BEVHOST_REASON_LIFETIME, "lifetime" },
 };
 
 #define WORDS (sizeof(words) / sizeof(words[0]))

@@ -14,6 +14,7 @@
 
 #include "param.h"
 #include "settings_edit.h"
+#include "settings_guard.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -51,6 +52,160 @@ set(const char *name, const char *text)
 	    "%s=%s: %s", name, text, why);
 }
 
+static void
+set_own(struct settings_handler *handler, const char *name, const char *text)
+{
+	char why[PARAM_TEXT_SIZE] = "";
+
+	ck_assert_msg(settings_guard_set(
+			  &handler->guard, name, text, why, sizeof(why)) == 0,
+	    "%s=%s: %s", name, text, why);
+}
+
+static void
+add(struct settings_guard *guard, const char *name, const char *value,
+    const char *where)
+{
+	char why[PARAM_TEXT_SIZE] = "";
+
+	ck_assert_msg(settings_add_item(guard, settings_list_find(name), value,
+			  where, why, sizeof(why)) == 0,
+	    "%s=%s: %s", name, value, why);
+}
+
+static struct settings_guard *
+own_guard(void)
+{
+	struct settings_handler *handler =
+	    settings_add_handler(&settings, "echo");
+
+	ck_assert_ptr_nonnull(handler);
+	return &handler->guard;
+}
+
+START_TEST(a_handler_has_what_it_was_given_and_else_what_holds_for_all)
+{
+	struct settings_guard *guard = own_guard();
+
+	set("idle-timeout", "5s");
+	set("min-rate", "10");
+	set("max-connections", "9");
+	set_own(&settings.handlers[0], "min-rate", "0");
+	set_own(&settings.handlers[0], "max-connections", "3");
+	ck_assert_int_eq(settings_finish(&settings), 0);
+	ck_assert_int_eq(guard->idle_timeout, 5000);
+	ck_assert_int_eq(guard->min_rate, 0);
+	ck_assert_int_eq(guard->max_connections, 3);
+	ck_assert_int_eq(guard->handshake_timeout, 10000);
+	ck_assert_int_eq(settings.max_connections, 9);
+	set("idle-timeout", "6s");
+	ck_assert_int_eq(settings_finish(&settings), 0);
+	ck_assert_int_eq(guard->idle_timeout, 6000);
+}
+END_TEST
+
+START_TEST(a_listener_has_no_option_of_the_host)
+{
+	static const char *const names[] = { "workers", "max-memory",
+		"nonsense", "allow" };
+	struct settings_guard *guard = own_guard();
+	char why[PARAM_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < COUNT(names); i++)
+		ck_assert_int_eq(
+		    settings_guard_set(guard, names[i], "1", why, sizeof(why)),
+		    -1);
+	ck_assert_uint_eq(guard->given, 0);
+}
+END_TEST
+
+START_TEST(lists_are_inherited_by_sets)
+{
+	struct settings_guard *guard = own_guard();
+
+	add(&settings.guard, "allow", "10.0.0.0/8", NULL);
+	add(&settings.guard, "deny", "all", NULL);
+	add(&settings.guard, "tls-alpn", "h2", NULL);
+	add(guard, "deny", "192.0.2.1", "a.conf:3");
+	ck_assert_int_eq(settings_finish(&settings), 0);
+	ck_assert_int_eq(settings_finish(&settings), 0);
+	ck_assert_int_eq(guard->item_count, 2);
+	ck_assert_str_eq(guard->items[0].value, "192.0.2.1");
+	ck_assert_str_eq(guard->items[0].where, "a.conf:3");
+	ck_assert_str_eq(settings_item_value(guard, "tls-alpn"), "h2");
+	ck_assert_int_eq(settings_item_next(guard, "allow", 0), -1);
+}
+END_TEST
+
+START_TEST(the_command_line_takes_the_place_of_what_a_file_gave)
+{
+	struct settings_guard *all = &settings.guard;
+
+	add(all, "allow", "10.0.0.0/8", "a.conf:1");
+	add(all, "tls-alpn", "h2", "a.conf:2");
+	add(all, "deny", "all", "a.conf:3");
+	settings_drop_items(all, settings_list_find("deny"));
+	add(all, "deny", "192.0.2.1", NULL);
+	settings_drop_items(all, settings_list_find("allow"));
+	add(all, "allow", "all", NULL);
+	ck_assert_int_eq(all->item_count, 3);
+	ck_assert_str_eq(all->items[0].name, "tls-alpn");
+	ck_assert_str_eq(all->items[1].name, "deny");
+	ck_assert_str_eq(all->items[2].name, "allow");
+}
+END_TEST
+
+START_TEST(what_has_one_value_is_given_once)
+{
+	const struct settings_list *list = settings_list_find("tls-groups");
+	char why[PARAM_TEXT_SIZE];
+
+	add(&settings.guard, "tls-groups", "X25519", NULL);
+	ck_assert_int_eq(settings_add_item(&settings.guard, list, "P-256", NULL,
+			     why, sizeof(why)),
+	    -1);
+	ck_assert_str_eq(why, "is given twice");
+	ck_assert_ptr_null(settings_list_find("nonsense"));
+}
+END_TEST
+
+START_TEST(rates_are_kept_by_the_hour)
+{
+	static const struct {
+		const char *text, *back;
+		int64_t rate;
+	} rates[] = {
+		{ "100/s", "100/s", 360000 },
+		{ "30/m", "30/m", 1800 },
+		{ "60/m", "1/s", 3600 },
+		{ "5/h", "5/h", 5 },
+		{ "7/s", "7/s", 25200 },
+	};
+	static const char *const wrong[] = { "", "0", "7", "0/s", "-1/s", "1/",
+		"1/d", "1/ss", "/s", "1 /s", "1.5/s", "99999999/s",
+		"99999999999999999999/h" };
+	char why[PARAM_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < COUNT(rates); i++) {
+		set("connection-rate", rates[i].text);
+		ck_assert_int_eq(settings.guard.connection_rate, rates[i].rate);
+		ck_assert_str_eq(
+		    text_of(&settings, "connection-rate"), rates[i].back);
+	}
+	for (i = 0; i < COUNT(wrong); i++)
+		ck_assert_msg(settings_set(&settings, "connection-rate",
+				  wrong[i], why, sizeof(why)) == -1,
+		    "%s was taken", wrong[i]);
+	ck_assert_int_eq(
+	    settings_set(&settings, "connection-rate", "7", why, sizeof(why)),
+	    -1);
+	ck_assert_str_eq(why, "is without its time: write 7/s, 7/m or 7/h");
+	ck_assert_int_eq(settings.guard.connection_rate, 25200);
+}
+END_TEST
+
 START_TEST(every_declaration_is_sound)
 {
 	const struct bevhost_param *param = settings_params;
@@ -64,6 +219,37 @@ START_TEST(every_declaration_is_sound)
 		ck_assert_ptr_nonnull(param->help);
 	}
 	ck_assert(!settings_has("no-such-setting"));
+	for (param = settings_listener_params; param->name != NULL; param++)
+		ck_assert_msg(param_check(param, why, sizeof(why)) == 0,
+		    "%s %s", param->name, why);
+}
+END_TEST
+
+/* So that a new one is not forgotten: their help begins so. */
+static int
+helps_as_path(const char *help)
+{
+	return strncmp(help, "file ", 5) == 0 ||
+	       strncmp(help, "folder ", 7) == 0;
+}
+
+START_TEST(what_names_a_file_is_a_path)
+{
+	const struct bevhost_param *param = settings_params;
+	const struct settings_list *list = settings_lists;
+	int count = 0;
+
+	for (; param->name != NULL; param++) {
+		ck_assert_int_eq(
+		    settings_is_path(param->name), helps_as_path(param->help));
+		count += settings_is_path(param->name);
+	}
+	for (; list->name != NULL; list++) {
+		ck_assert_int_eq(
+		    settings_is_path(list->name), helps_as_path(list->help));
+		count += settings_is_path(list->name);
+	}
+	ck_assert_int_ge(count, 7);
 }
 END_TEST
 
@@ -75,13 +261,13 @@ START_TEST(each_has_its_default)
 		{ "user", "" },
 		{ "log-level", "notice" },
 		{ "drain-timeout", "30s" },
-		{ "drain-spread", "0ms" },
+		{ "drain-spread", "0s" },
 		{ "reload-drain-timeout", "10m" },
 		{ "reload-drain-max", "8" },
 		{ "start-timeout", "30s" },
 		{ "reload-canary", "off" },
 		{ "stall-warn", "1s" },
-		{ "stall-kill", "0ms" },
+		{ "stall-kill", "0s" },
 		{ "event-method", "" },
 		{ "stack-size", "" },
 		{ "job-threads", "4" },
@@ -211,6 +397,13 @@ fill(void)
 	ck_assert_ptr_nonnull(settings_add_word(handler, NULL, "bare", NULL));
 	ck_assert_ptr_nonnull(
 	    settings_add_word(handler, "key", "", "some.conf:7"));
+	set("max-connections", "9");
+	add(&settings.guard, "deny", "192.0.2.0/24", "some.conf:1");
+	set_own(handler, "max-connections", "7");
+	set_own(handler, "proxy", "required");
+	set_own(handler, "connection-rate-per-client", "30/m");
+	add(&handler->guard, "tls-cert", "a b.pem", "some.conf:8");
+	add(&handler->guard, "tls-key", "c.pem", NULL);
 	handler->mode = 0660;
 	handler->paused = 1;
 	ck_assert_int_eq(
@@ -244,6 +437,27 @@ check_text(const char *one, const char *two)
 }
 
 static void
+check_same_guard(
+    const struct settings_guard *one, const struct settings_guard *two)
+{
+	const struct bevhost_param *param = settings_guard_next(NULL);
+	char a[PARAM_TEXT_SIZE], b[PARAM_TEXT_SIZE];
+	int i, own = 0;
+
+	for (; param != NULL; param = settings_guard_next(param))
+		ck_assert_str_eq(settings_guard_text(one, param, a, sizeof(a)),
+		    settings_guard_text(two, param, b, sizeof(b)));
+	for (i = 0; i < two->item_count; i++)
+		own += !two->items[i].inherited;
+	ck_assert_int_eq(own, one->item_count);
+	for (i = 0; i < own; i++) {
+		ck_assert_str_eq(one->items[i].name, two->items[i].name);
+		check_text(one->items[i].value, two->items[i].value);
+		check_text(one->items[i].where, two->items[i].where);
+	}
+}
+
+static void
 check_same_handler(
     const struct settings_handler *one, const struct settings_handler *two)
 {
@@ -252,6 +466,7 @@ check_same_handler(
 	check_text(one->plugin, two->plugin);
 	check_text(one->worker_group, two->worker_group);
 	check_text(one->where, two->where);
+	check_same_guard(&one->guard, &two->guard);
 	ck_assert_int_eq(one->mode, two->mode);
 	ck_assert_int_eq(one->paused, two->paused);
 	ck_assert_int_eq(one->address_count, two->address_count);
@@ -285,6 +500,10 @@ START_TEST(what_was_written_is_read_by_each_who_shares_it)
 		for (i = 0; i < settings.handler_count; i++)
 			check_same_handler(
 			    &settings.handlers[i], &other.handlers[i]);
+		check_same_guard(&settings.guard, &other.guard);
+		ck_assert_str_eq(
+		    settings_item_value(&other.handlers[1].guard, "deny"),
+		    "192.0.2.0/24");
 		ck_assert_int_eq(other.group_count, 1);
 		ck_assert_str_eq(other.groups[0].name, "g");
 		ck_assert_int_eq(other.groups[0].workers, 3);
@@ -395,9 +614,11 @@ main(void)
 {
 	Suite *suite = suite_create("settings");
 	TCase *table = tcase_create("table"), *wire = tcase_create("wire");
+	TCase *guard = tcase_create("guard");
 
 	tcase_add_checked_fixture(table, setup, teardown);
 	tcase_add_test(table, every_declaration_is_sound);
+	tcase_add_test(table, what_names_a_file_is_a_path);
 	tcase_add_test(table, each_has_its_default);
 	tcase_add_test(table, what_is_set_is_said_back);
 	tcase_add_test(table, what_it_cannot_be_is_refused_and_changes_nothing);
@@ -405,6 +626,16 @@ main(void)
 	    table, a_text_is_cut_for_a_buffer_and_whole_by_its_pointer);
 	tcase_add_test(table, a_handler_that_is_dropped_takes_all_it_has_along);
 	suite_add_tcase(suite, table);
+	tcase_add_checked_fixture(guard, setup, teardown);
+	tcase_add_test(
+	    guard, a_handler_has_what_it_was_given_and_else_what_holds_for_all);
+	tcase_add_test(guard, a_listener_has_no_option_of_the_host);
+	tcase_add_test(guard, lists_are_inherited_by_sets);
+	tcase_add_test(
+	    guard, the_command_line_takes_the_place_of_what_a_file_gave);
+	tcase_add_test(guard, what_has_one_value_is_given_once);
+	tcase_add_test(guard, rates_are_kept_by_the_hour);
+	suite_add_tcase(suite, guard);
 	tcase_add_checked_fixture(wire, setup, teardown);
 	tcase_add_test(wire, what_was_written_is_read_by_each_who_shares_it);
 	tcase_add_test(wire, what_is_written_again_replaces_what_was_longer);

@@ -137,8 +137,7 @@ bevhost_stream_close(struct bevhost_stream *stream, enum bevhost_close how);
  * addresses of a name are tried as RFC 8305 says. Returns 0 and the stream,
  * or -ENOENT for a name that has no address, -EAGAIN when that cannot be told
  * now, -EINVAL for a port above 65535 or a path that is none, or the errno of
- * the attempt that came furthest. The lookup of a name is a job, to which the
- * deadline does not apply.
+ * the attempt that came furthest.
  */
 int bevhost_connect(const char *host, unsigned port, int64_t deadline,
     struct bevhost_stream **stream) BEVHOST_MUST_CHECK;

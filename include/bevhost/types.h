@@ -8,42 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__)
-#define BEVHOST_EXPORT	     __attribute__((visibility("default")))
-#define BEVHOST_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define BEVHOST_MUST_CHECK   __attribute__((warn_unused_result))
-#else
-#define BEVHOST_EXPORT
-#define BEVHOST_PRINTF(f, a)
-#define BEVHOST_MUST_CHECK
-#endif
-
-/* Why a connection closed; each closes for exactly one reason. */
-enum bevhost_reason {
-	BEVHOST_REASON_NONE = 0, /* it is open */
-	BEVHOST_REASON_PEER,	 /* the peer sent all, we answered all */
-	BEVHOST_REASON_HANDLER,	 /* the handler closed it */
-	BEVHOST_REASON_RESET,	 /* the peer reset it */
-	BEVHOST_REASON_ERROR,	 /* the socket or the handler's open failed */
-	BEVHOST_REASON_TIMEOUT,	 /* a timeout that the handler had set */
-	BEVHOST_REASON_REFUSED,	 /* the handler's admit said no */
-	BEVHOST_REASON_OVERLOAD, /* no memory or descriptors for it */
-	BEVHOST_REASON_DRAIN	 /* the host stops */
-};
-
-/* How bevhost_conn_close() treats what is still to be sent. */
-enum bevhost_close {
-	BEVHOST_CLOSE_FLUSH, /* all of it reaches the peer first */
-	BEVHOST_CLOSE_NOW    /* it is dropped */
-};
-
-enum bevhost_level {
-	BEVHOST_LOG_ERROR,
-	BEVHOST_LOG_WARNING,
-	BEVHOST_LOG_NOTICE, /* shown unless -q */
-	BEVHOST_LOG_INFO,   /* shown with -v */
-	BEVHOST_LOG_DEBUG   /* shown with -v -v */
-};
+#include <bevhost/base.h>
+#include <bevhost/reason.h>
 
 enum bevhost_param_type {
 	BEVHOST_PARAM_STRING = 1, /* any text; min and max bound its length */

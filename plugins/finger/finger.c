@@ -5,12 +5,14 @@
  * that says why.
  */
 #define BEVHOST_API_VERSION 1
+#include <bevhost/manifest.h>
 #include <bevhost/task.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include <event2/buffer.h>
 
@@ -120,6 +122,20 @@ finger_no_line(struct bevhost_stream *stream, int status)
 	}
 }
 
+/* While the database is down every query fails: one line a second tells it to
+   who does not ask for more. */
+static enum bevhost_level
+finger_level(void)
+{
+	static time_t said;
+	time_t now = time(NULL);
+	enum bevhost_level level =
+	    now != said ? BEVHOST_LOG_WARNING : BEVHOST_LOG_INFO;
+
+	said = now;
+	return level;
+}
+
 static int
 finger_reply(struct bevhost_stream *stream, struct finger_query *query)
 {
@@ -135,7 +151,7 @@ finger_reply(struct bevhost_stream *stream, struct finger_query *query)
 		    stream, query->answer, query->answer_len, -1);
 	else if (status == 0) {
 		errno = -result;
-		bevhost_conn_log(conn, BEVHOST_LOG_WARNING,
+		bevhost_conn_log(conn, finger_level(),
 		    "cannot look up '%s': %m", query->user);
 		status = finger_refuse(stream, "Cannot look it up now.");
 	}
@@ -166,6 +182,14 @@ finger_run(struct bevhost_stream *stream, void *self)
 	return finger_reply(stream, &query);
 }
 
+/* A user's home may be anywhere; what is read of it is for everyone. */
+static const char *const finger_reads[] = { "/", NULL };
+static const struct bevhost_manifest finger_manifest = {
+	.struct_size = sizeof(finger_manifest),
+	.flags = BEVHOST_MANIFEST_NAMES,
+	.reads = finger_reads,
+};
+
 static struct bevhost_plugin finger_plugin = {
 	.name = "finger",
 	.version = PACKAGE_VERSION,
@@ -173,5 +197,6 @@ static struct bevhost_plugin finger_plugin = {
 	.params = finger_params,
 	.self_size = sizeof(struct finger),
 	.run = finger_run,
+	.manifest = &finger_manifest,
 };
 BEVHOST_PLUGIN(finger_plugin)

@@ -24,7 +24,9 @@ greeting_run(struct bevhost_stream *stream, void *self)
 	while (bevhost_stream_wait(stream, -1) > 0) {
 		greeting_log_sent(conn, input);
 		evbuffer_drain(input, evbuffer_get_length(input));
-		bufferevent_write(bev, greeting->text, greeting->text_len);
+		if (bufferevent_write(bev, greeting->text, greeting->text_len) <
+		    0)
+			return -1;
 	}
 	return 0;
 }

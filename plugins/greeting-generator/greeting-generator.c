@@ -11,7 +11,7 @@
 
 #include "../greeting/greeting.h"
 
-static void
+static int
 greeting_answer(struct bevhost_generator *g)
 {
 	const struct greeting *greeting = g->self;
@@ -19,7 +19,7 @@ greeting_answer(struct bevhost_generator *g)
 
 	greeting_log_sent(g->conn, input);
 	evbuffer_drain(input, evbuffer_get_length(input));
-	bufferevent_write(g->bev, greeting->text, greeting->text_len);
+	return bufferevent_write(g->bev, greeting->text, greeting->text_len);
 }
 
 /* No yield for the answer: the host stops reading while too much is owed. */
@@ -30,9 +30,8 @@ greeting_generate(struct bevhost_generator *g)
 	greeting_log_connected(g->conn);
 	for (;;) {
 		BEVHOST_YIELD_READ(g, 1, -1);
-		if (g->why != BEVHOST_WHY_READY)
+		if (g->why != BEVHOST_WHY_READY || greeting_answer(g) < 0)
 			break;
-		greeting_answer(g);
 	}
 	BEVHOST_GENERATOR_END(g);
 }

@@ -26,10 +26,13 @@ greeting_read(struct bufferevent *bev, void *state)
 {
 	const struct greeting *greeting = state;
 	struct evbuffer *input = bufferevent_get_input(bev);
+	struct bevhost_conn *conn = bevhost_conn_of(bev);
 
-	greeting_log_sent(bevhost_conn_of(bev), input);
+	greeting_log_sent(conn, input);
 	evbuffer_drain(input, evbuffer_get_length(input));
-	bufferevent_write(bev, greeting->text, greeting->text_len);
+	/* Without memory for it: else the peer waits for what never comes. */
+	if (bufferevent_write(bev, greeting->text, greeting->text_len) < 0)
+		bevhost_conn_close(conn, BEVHOST_CLOSE_NOW);
 }
 
 static struct bevhost_plugin greeting_plugin = {

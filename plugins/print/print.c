@@ -124,8 +124,9 @@ print_read(struct bufferevent *bev, void *state)
 		print_bytes(print->out, bytes, (size_t)len);
 	putc('\n', print->out);
 	print_flush(print);
-	if (print->reply_len > 0)
-		bufferevent_write(bev, print->reply, print->reply_len);
+	if (print->reply_len > 0 &&
+	    bufferevent_write(bev, print->reply, print->reply_len) < 0)
+		bevhost_conn_close(bevhost_conn_of(bev), BEVHOST_CLOSE_NOW);
 }
 
 static struct bevhost_plugin print_plugin = {

@@ -5,6 +5,7 @@
  * way from its request to its relay, or to an answer that says why not.
  */
 #define BEVHOST_API_VERSION 1
+#include <bevhost/manifest.h>
 #include <bevhost/task.h>
 
 #include <errno.h>
@@ -282,6 +283,11 @@ socks_run(struct bevhost_stream *client, void *self)
 					     : status;
 }
 
+static const struct bevhost_manifest socks_manifest = {
+	.struct_size = sizeof(socks_manifest),
+	.flags = BEVHOST_MANIFEST_CONNECT | BEVHOST_MANIFEST_NAMES,
+};
+
 static struct bevhost_plugin socks_plugin = {
 	.name = "socks",
 	.version = PACKAGE_VERSION,
@@ -290,5 +296,6 @@ static struct bevhost_plugin socks_plugin = {
 	.self_size = sizeof(struct socks),
 	.ready = socks_ready,
 	.run = socks_run,
+	.manifest = &socks_manifest,
 };
 BEVHOST_PLUGIN(socks_plugin)

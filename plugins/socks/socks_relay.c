@@ -12,8 +12,9 @@
 #include <event2/buffer.h>
 
 /*
- * This much of each way waits here at most, twice: as input and as output.
- * Less than what would make the host pause the other way too.
+ * With more of one way waiting here no more of it is read. Less than what would
+ * make the host pause the other way too. No watermark of the input: setting one
+ * takes memory, and libevent does not look whether it got it.
  */
 #define SOCKS_WAITING_MAX ((size_t)256 * 1024)
 
@@ -29,14 +30,20 @@ struct socks_way {
 static int
 socks_move(const struct socks_way *way, struct evbuffer *input)
 {
+	struct bufferevent *from = bevhost_stream_bev(way->from);
 	struct bufferevent *to = bevhost_stream_bev(way->to);
+	int status;
 
 	if (bufferevent_write_buffer(to, input) < 0)
 		return -EPIPE;
 	if (evbuffer_get_length(bufferevent_get_output(to)) <=
 	    SOCKS_WAITING_MAX)
 		return 0;
-	return bevhost_stream_drain(way->to, -1);
+	bufferevent_disable(from, EV_READ);
+	status = bevhost_stream_drain(way->to, -1);
+	if (status == 0 && bufferevent_enable(from, EV_READ) < 0)
+		status = -ENOMEM;
+	return status;
 }
 
 /* To the end of the input, which is passed on. 0 or a negative errno. */
@@ -105,7 +112,6 @@ socks_prepare(struct bevhost_stream *stream)
 	/* An idle relay stays, but not for a peer that has vanished. */
 	setsockopt(
 	    bufferevent_getfd(bev), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	bufferevent_setwatermark(bev, EV_READ, 0, SOCKS_WAITING_MAX);
 }
 
 int
@@ -120,7 +126,7 @@ socks_relay(struct bevhost_stream *client, struct bevhost_stream *remote)
 	child = bevhost_task_spawn(socks_run_back, &back);
 	if (child < 0) {
 		errno = (int)-child;
-		bevhost_conn_log(conn, BEVHOST_LOG_WARNING, "no relay: %m");
+		bevhost_conn_log(conn, BEVHOST_LOG_INFO, "no relay: %m");
 		return (int)child;
 	}
 	socks_run_way(&there);

@@ -8,7 +8,9 @@ short rounds, every server once in each while the others sleep, and the figure
 that counts is the CPU time per request as a ratio to the reference's of the
 same round: a machine that is slow for a while is so for both.  The reference
 is the hand-written epoll loop, of the models the handler with callbacks, of
-the relay socat.  The table has the medians of all rounds.
+the relay socat, of the proxy HAProxy, of TLS nginx with its stream module
+(Debian: nginx-light and libnginx-mod-stream).  The table has the medians of all
+rounds.
 
 To add a row or a server, add it to ROWS or SERVERS below.
 """
@@ -16,11 +18,13 @@ To add a row or a server, add it to ROWS or SERVERS below.
 import argparse
 import collections
 import contextlib
+import copy
 import os
 import resource
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import time
 
@@ -30,9 +34,13 @@ sys.dont_write_bytecode = True
 from bench_process import (  # noqa: E402
     BenchError, Child, RelayLoad, RequestLoad, RunningServer, progress,
     run_alone)
+import bench_nginx  # noqa: E402
+import bench_programs  # noqa: E402
+import bench_proxies  # noqa: E402
 from bench_report import table, write_json, write_picture  # noqa: E402
 
-EXTRA_ROWS = ("connect-steady", "models-idle-50000")    # only when asked for
+EXTRA_ROWS = ("connect-steady", "limits-connect", "lua-10000",
+              "models-idle-50000")    # only when asked for
 
 # What a server's figure should not exceed: a key of its summary, and a number.
 Target = collections.namedtuple("Target", "figure limit")
@@ -49,15 +57,22 @@ Target = collections.namedtuple("Target", "figure limit")
 # options      further arguments of bench_load
 # weight       length of its windows, times --seconds
 # share        of the rounds that --rounds says
+# program      the load
 Row = collections.namedtuple(
     "Row", "name title measures service load connections servers reference "
-    "targets options weight share", defaults=((), 1, 1))
+    "targets options weight share program",
+    defaults=((), 1, 1, "bench_load"))
 
 MANY = 10000
 
 PEERS = ("epoll", "bevhost", "bufferevent", "libuv")
 MODELS = ("callbacks", "generator", "async")
 RELAYS = ("socat", "socat-256k", "socks")
+TLS = ("nginx", "bevhost-tls")
+PROXIES = ("haproxy", "nginx-proxy", "proxy")
+LIMITS = ("limits-off", "limits-on")
+PROGRAMS = ("tcpserver", "xinetd", "exec")
+CHATS = ("chat-epoll", "bevhost-chat", "chat-asyncio")
 
 
 def most_ratio(limit):
@@ -85,6 +100,21 @@ ROWS = (
     # the faster the server, the more of its CPU time goes into waking up.
     Row("connect-steady", "connect, one greeting, close", "time",
         "greeting", "connect", 50, PEERS, "epoll", {}),
+    # One handshake for each request: a ratio of 1 is as many of them for each
+    # second of CPU time.
+    Row("tls-connect", "TLS: connect, handshake, one greeting, close", "time",
+        "handshake", "handshake", 50, TLS, "nginx",
+        {"bevhost-tls": Target("ratio", 1.0)}, program="bench_tls"),
+    # nginx hands each message to another process and back, whose CPU time is
+    # not counted.
+    Row("tls-echo", "TLS: echo of 64 KiB", "time", "echo", "echo", 10, TLS,
+        "nginx", {"bevhost-tls": Target("ratio", 1.0)}, program="bench_tls"),
+    Row("limits", "all limits and deadlines, 10,000 networks: greeting",
+        "time", "greeting", "greeting", 50, LIMITS, "limits-off",
+        {"limits-on": Target("ratio", 1.03)}),
+    Row("limits-connect", "the same: connect, one greeting, close; in bursts",
+        "time", "greeting", "connect", 50, LIMITS, "limits-off", {},
+        options=("--bursts",)),
     Row("idle", "memory of an idle connection", "memory",
         "greeting", "idle", MANY, PEERS, "epoll",
         {"bevhost": Target("bytes_per_connection", 1638)}),
@@ -103,9 +133,39 @@ ROWS = (
         "memory", "greeting", "idle", 50000, ("async",), None,
         {"async": Target("bytes_per_connection", 6144)},
         options=("--again",)),
+    # A request is a line that comes to one member.
+    Row("chat", "chat: one of all speaks", "time", "chat", "chat", 1000,
+        CHATS, "chat-epoll", {"bevhost-chat": Target("ratio", 1.2)},
+        program="bench_chat"),
+    Row("chat-busy", "chat: 20 of all speak at once", "time", "chat", "chat",
+        1000, CHATS, "chat-epoll", {"bevhost-chat": Target("ratio", 1.2)},
+        options=("--speakers=20",), program="bench_chat"),
+    Row("lua-50", "a script in Lua: greeting", "time", "greeting", "greeting",
+        50, ("callbacks", "lua"), "callbacks", {"lua": Target("ratio", 1.5)},
+        share=0.7),
+    Row("lua-10000", "a script in Lua: greeting", "time",
+        "greeting", "greeting", MANY, ("callbacks", "lua"), "callbacks",
+        {"lua": Target("ratio", 1.5)}, weight=1.5, share=0.7),
+    Row("lua-idle", "a script in Lua: memory of an idle connection", "memory",
+        "greeting", "idle", MANY, ("callbacks", "lua"), "callbacks", {}),
     Row("relay", "relay, one connection, one way", "relay",
         "relay", None, 1, RELAYS, "socat", {"socks": Target("ratio", 1.3)},
         share=0.25),
+    # Each byte goes through twice: there, and back from where it leads.
+    Row("proxy", "proxy: 1 KiB there and back", "time", "echo", "echo", 50,
+        PROXIES, "haproxy", {"proxy": Target("ratio", 1.15)},
+        options=("--size=1024",)),
+    Row("proxy-relay", "proxy, one connection, one way", "relay",
+        "relay", None, 1, PROXIES, "haproxy",
+        {"proxy": Target("ratio", 1.15)}, share=0.25),
+    Row("proxy-idle", "proxy: memory of an idle connection", "memory",
+        "greeting", "idle", MANY, PROXIES, "haproxy",
+        {"proxy": Target("bytes_over_reference", 0)}),
+    # Server and programs have one CPU together: a ratio of 1 is as many
+    # connections in a second.
+    Row("exec", "a program for each connection: one greeting, close",
+        "programs", "program", "connect", 16, PROGRAMS, "tcpserver",
+        {"exec": Target("ratio", 1.0)}),
     Row("switch", "one switch to a stack and back", "switch",
         "switch", None, 1, ("coro",), None,
         {"coro": Target("ns_per_switch", 25)}, share=0.5),
@@ -116,12 +176,14 @@ ROWS = (
 #              arguments to run; the port is where a relay leads
 # ready        how the port is told: "stdout" is a line with the port,
 #              "ready-fd" a line with address:port on the descriptor, "socat"
-#              one of its log
+#              one of its log; "port": it gets one in place of the descriptor
 # handshake    what a relay speaks, as bench_relay calls it
 # ends_itself  when its connection is closed
+# load_options further arguments of its loads
+# relays       services for which it needs another server, epoll, at a target
 Server = collections.namedtuple(
     "Server", "name title program command ready services handshake "
-    "ends_itself", defaults=(None, False))
+    "ends_itself load_options relays", defaults=(None, False, (), ()))
 
 
 def beside(name):
@@ -164,8 +226,106 @@ def socat(name, title, words):
                   "socat", {"relay": words}, "direct", True)
 
 
+def bevhost_tls(options, words, ready_fd, target_port):
+    cert, key = bench_nginx.certificate()
+    return [options.bevhost, "--no-master", "-q", "-l", HOST_ANY_PORT,
+            "--ready-fd=%d" % ready_fd, "--tls-cert=" + cert,
+            "--tls-key=" + key, *words]
+
+
+def nginx(options, words, port, target_port):
+    return bench_nginx.command(words[0], port, target_port)
+
+
+RELAYED = {"echo": (), "greeting": (), "relay": ()}
+
+
+def proxy(options, words, ready_fd, target_port):
+    return [options.bevhost, "--no-master", "-q", "-l", HOST_ANY_PORT,
+            "--ready-fd=%d" % ready_fd, "proxy",
+            "to=127.0.0.1:%s" % target_port]
+
+
+def run_programs(options, words, ready_fd, target_port):
+    return [options.bevhost, "--no-master", "-q", "-l", HOST_ANY_PORT,
+            "--ready-fd=%d" % ready_fd, "exec",
+            bench_programs.program(options)]
+
+
+# What each connection is asked for, at bounds that none of them meets.
+LIMITS_ON = """\
+max-connections = 200000
+max-connections-per-client = 100000
+connection-rate = 1000000/s
+connection-rate-per-client = 1000000/s
+bytes-in-rate = 16G
+bytes-out-rate = 16G
+first-byte-timeout = 1m
+idle-timeout = 10m
+write-timeout = 1m
+min-rate = 64
+lifetime = 1h
+keepalive = 1m
+tcp-user-timeout = 2m
+max-memory = 1G
+"""
+LIMITS_OFF = """\
+first-byte-timeout = 0s
+idle-timeout = 0s
+write-timeout = 0s
+min-rate = 0
+keepalive = 0s
+tcp-user-timeout = 0s
+"""
+NETWORKS = 10000
+
+
+def limits(options, words, ready_fd, target_port):
+    """With a file: so many networks are more than a command line takes."""
+    text, networks = LIMITS_OFF, ""
+    if words[0] == "on":
+        text = LIMITS_ON
+        networks = "".join("deny = 10.%d.%d.0/24\n" % (i >> 8, i & 255)
+                           for i in range(NETWORKS - 1))
+        networks += "allow = 127.0.0.0/8\n"
+    path = os.path.join(bench_nginx.folder(), "limits-%s.conf" % words[0])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + networks)
+    return [options.bevhost, "--no-master", "-q", "-c", path, "-l",
+            HOST_ANY_PORT, "--ready-fd=%d" % ready_fd, "greeting"]
+
+
+GREETING_LUA = """\
+function serve(conn)
+	while conn:read() do
+		conn:write("Hello World!")
+	end
+end
+"""
+
+
+def lua(options, words, ready_fd, target_port):
+    path = os.path.join(bench_nginx.folder(), "greeting.lua")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(GREETING_LUA)
+    return [options.bevhost, "--no-master", "-q", "-l", HOST_ANY_PORT,
+            "--ready-fd=%d" % ready_fd, "lua", "script=" + path]
+
+
+def bevhost_with_lua(options):
+    """The program, or None when it was built without Lua."""
+    if options.bevhost is None or subprocess.run(
+            [options.bevhost, "--dump-plugin=lua"], check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        return None
+    return options.bevhost
+
+
 HOST_ANY_PORT = "127.0.0.1:0"
-OPTIONAL = ("libuv", "socat", "socat-256k")     # left out when not there
+SOURCES = os.path.dirname(os.path.abspath(__file__))
+# Left out when not there.
+OPTIONAL = ("libuv", "socat", "socat-256k", "nginx", "haproxy",
+            "nginx-proxy", "tcpserver", "xinetd", "lua")
 
 SERVERS = (
     peer("epoll", "hand-written epoll loop"),
@@ -176,11 +336,55 @@ SERVERS = (
     model("callbacks", "callbacks", "greeting"),
     model("generator", "generator", "greeting-generator"),
     model("async", "async", "greeting-async"),
+    Server("chat-epoll", "hand-written chat", beside("bench_chat_epoll"),
+           lambda options, words, ready_fd, target_port:
+               [beside("bench_chat_epoll")(options), "chat", "0"],
+           "stdout", {"chat": ()}),
+    bevhost("bevhost-chat", "bevhost chat",
+            {"chat": ("chat", "rate=0", "history=0", "announce=0")}),
+    Server("chat-asyncio", "asyncio chat", lambda options: sys.executable,
+           lambda options, words, ready_fd, target_port:
+               [sys.executable, os.path.join(SOURCES, "bench_chat_asyncio.py"),
+                "0"],
+           "stdout", {"chat": ()}),
+    Server("lua", "lua", bevhost_with_lua, lua, "ready-fd", {"greeting": ()}),
     socat("socat", "socat", ()),
     # By default it moves 8 KiB at a time.
     socat("socat-256k", "socat -b 262144", ("-b", "262144")),
     bevhost("socks", "bevhost socks", {"relay": ("socks", "private=on")},
             handshake="socks"),
+    Server("nginx", "nginx stream", lambda options: bench_nginx.program(),
+           nginx, "port", {"handshake": ("return",), "echo": ("echo",)},
+           load_options=("--speaks-first",), relays=("echo",)),
+    Server("bevhost-tls", "bevhost", lambda options: options.bevhost,
+           bevhost_tls, "ready-fd",
+           {"handshake": ("greeting",), "echo": ("echo",)}),
+    Server("haproxy", "HAProxy", lambda options: bench_proxies.find("haproxy"),
+           lambda options, words, port, target_port: bench_proxies.haproxy(
+               port, target_port), "port", RELAYED, "direct",
+           relays=("echo", "greeting")),
+    Server("nginx-proxy", "nginx stream",
+           lambda options: bench_nginx.program(),
+           lambda options, words, port, target_port: bench_proxies.nginx(
+               port, target_port), "port", RELAYED, "direct",
+           relays=("echo", "greeting")),
+    Server("proxy", "bevhost proxy", lambda options: options.bevhost,
+           proxy, "ready-fd", RELAYED, handshake="direct",
+           relays=("echo", "greeting")),
+    Server("limits-off", "without limits", lambda options: options.bevhost,
+           limits, "ready-fd", {"greeting": ("off",)}),
+    Server("limits-on", "all limits", lambda options: options.bevhost,
+           limits, "ready-fd", {"greeting": ("on",)}),
+    Server("tcpserver", "tcpserver (ucspi-tcp)",
+           lambda options: bench_programs.find("tcpserver"),
+           lambda options, words, port, target_port:
+           bench_programs.tcpserver(options, port), "port",
+           {"program": ()}),
+    Server("xinetd", "xinetd", lambda options: bench_programs.find("xinetd"),
+           lambda options, words, port, target_port: bench_programs.xinetd(
+               options, port), "port", {"program": ()}),
+    Server("exec", "bevhost exec", lambda options: options.bevhost,
+           run_programs, "ready-fd", {"program": ()}),
     Server("coro", "switch of stacks", beside("bench_switch"), None, None,
            {"switch": ()}),
 )
@@ -208,6 +412,18 @@ def measure_time(load):
     return figures
 
 
+def measure_programs(load):
+    """By the clock: the time of processes that have ended is nobody's."""
+    values = load.window()
+    requests, seconds = int(values["requests"]), float(values["seconds"])
+    return {
+        "us_per_connection": seconds * 1e6 / requests,
+        "requests_per_second": requests / seconds,
+        "p50_us": float(values["p50_us"]),
+        "p99_us": float(values["p99_us"]),
+    }
+
+
 def used_cpu_us(load, values):
     cpu_us = int(values["cpu_ns"]) / 1000
     if cpu_us == 0:
@@ -229,7 +445,8 @@ def measure_relay(load):
 
 
 def measure_memory(row, server, options):
-    with RunningServer(server, row.service, options) as running:
+    with contextlib.ExitStack() as stack:
+        running = start(stack, server, row, options)
         before = running.pss_bytes()
         with RequestLoad(row, running, options) as load:
             after = running.pss_bytes()
@@ -248,6 +465,7 @@ def describe(figures):
             ("bytes_per_connection", "%.0f bytes a connection"),
             ("cpu_us_per_request", "%8.2f us a request"),
             ("cpu_seconds_per_gib", "%8.3f CPU s a GiB"),
+            ("us_per_connection", "%8.1f us a connection"),
             ("ns_per_switch", "%8.1f ns a switch")):
         if key in figures:
             return form % figures[key]
@@ -283,6 +501,20 @@ def run_rounds(row, loads, measure, numbers, rounds, figures):
             report(row, number + 1, rounds, load.server.name, one)
 
 
+def start(stack, server, row, options):
+    """A server that runs until the stack is left."""
+    target = None
+    if row.service in server.relays:
+        # Away from the server's CPU, at the expense of the load.
+        elsewhere = copy.copy(options)
+        elsewhere.server_cpu = options.load_cpu
+        target = stack.enter_context(RunningServer(
+            choose("server", SERVERS, "epoll")[0], row.service,
+            elsewhere)).port
+    return stack.enter_context(
+        RunningServer(server, row.service, options, target))
+
+
 def run_time_row(row, servers, options):
     figures = {server.name: [] for server in servers}
     rounds = rounds_of(row, options)
@@ -293,11 +525,10 @@ def run_time_row(row, servers, options):
         with contextlib.ExitStack() as stack:
             loads = []
             for server in servers:
-                running = stack.enter_context(
-                    RunningServer(server, row.service, options))
+                running = start(stack, server, row, options)
                 loads.append(stack.enter_context(
                     RequestLoad(row, running, options)))
-            run_rounds(row, loads, measure_time,
+            run_rounds(row, loads, MEASURES[row.measures],
                        range(first, min(first + step, rounds)), rounds,
                        figures)
     return figures
@@ -333,15 +564,19 @@ def run_switch_row(row, servers, options):
     return figures
 
 
+MEASURES = {"time": measure_time, "programs": measure_programs}
+
 RUNNERS = {
     "time": run_time_row,
+    "programs": run_time_row,
     "memory": run_memory_row,
     "relay": run_relay_row,
     "switch": run_switch_row,
 }
 
 # What ratios are of.
-COMPARED = {"time": "cpu_us_per_request", "relay": "cpu_seconds_per_gib"}
+COMPARED = {"time": "cpu_us_per_request", "relay": "cpu_seconds_per_gib",
+            "programs": "us_per_connection"}
 
 
 def median(values):
@@ -359,7 +594,7 @@ def compare(row, summary, rounds, reference):
         summary["ratio"] = statistics.median(ratios)
         summary["ratio_lowest"] = min(ratios)
         summary["ratio_highest"] = max(ratios)
-    elif row.servers == MODELS and rounds is not reference:
+    elif row.servers in (MODELS, PROXIES) and rounds is not reference:
         summary["bytes_over_reference"] = statistics.median(
             one["bytes_per_connection"] - other["bytes_per_connection"]
             for one, other in zip(rounds, reference))
@@ -438,10 +673,9 @@ def available_servers(rows, options):
 
 def check_loads(rows, options):
     """That the programs are there which the rows need besides servers."""
-    loads = {"time": "bench_load", "memory": "bench_load",
-             "relay": "bench_relay"}
-    for name in sorted({loads[row.measures] for row in rows
-                        if row.measures in loads}):
+    for name in sorted({
+            "bench_relay" if row.measures == "relay" else row.program
+            for row in rows if row.measures != "switch"}):
         if not is_program(beside(name)(options)):
             raise BenchError("no program %s" % beside(name)(options))
 
@@ -452,11 +686,24 @@ def servers_of(row, servers):
     names = [server.name for server in able]
     if not able:
         progress("%s: skipped, none of its servers is chosen" % row.name)
-    elif row.measures == "relay" and row.reference not in names:
+    elif row.reference not in names and \
+            (row.measures == "relay" or row.program == "bench_tls" or
+             row.servers in (PROXIES, PROGRAMS)):
         progress("%s: skipped, there is no %s to compare with" % (
             row.name, row.reference))
         return []
     return able
+
+
+def possible_rows(rows, options):
+    """Without OpenSSL there is neither a load nor a server for TLS."""
+    possible = [row for row in rows if row.program != "bench_tls" or
+                is_program(beside("bench_tls")(options))]
+    for row in rows:
+        if row not in possible:
+            progress("%s: skipped, bevhost is built without OpenSSL" %
+                     row.name)
+    return possible
 
 
 def fit_rows(rows, options):
@@ -470,11 +717,12 @@ def fit_rows(rows, options):
         connections = row.connections
         if options.quick:
             connections = min(connections, QUICK_CONNECTIONS)
-        if connections > most:
+        files = 2 if row.servers == PROXIES else 1
+        if connections > most / files:
             progress("%s: only %d connections instead of %d, the hard limit "
-                     "of open files is %d" % (row.name, most, connections,
-                                              hard))
-            connections = int(most)
+                     "of open files is %d" % (row.name, most / files,
+                                              connections, hard))
+            connections = int(most / files)
         fitted.append(row._replace(connections=connections))
     return fitted
 
@@ -531,7 +779,8 @@ def choose_cpus(options):
 
 def run(options):
     begin = time.monotonic()
-    rows = fit_rows(choose("row", ROWS, options.rows, EXTRA_ROWS), options)
+    rows = choose("row", ROWS, options.rows, EXTRA_ROWS)
+    rows = fit_rows(possible_rows(rows, options), options)
     servers = available_servers(rows, options)
     check_loads(rows, options)
     choose_cpus(options)

@@ -7,6 +7,7 @@ import re
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,31 @@ def how_it_ended(status):
     if status >= 0:
         return "exited with %d" % status
     return "was killed by signal %d" % -status
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return listener.getsockname()[1]
+
+
+def is_listening(port):
+    """Asks the kernel: a relay would pass a connection on."""
+    for line in read_file("/proc/net/tcp").splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and int(fields[1].partition(":")[2], 16) == port:
+            return True
+    return False
+
+
+def wait_for_listener(port, child, seconds):
+    """Whether somebody listens there before the time is up."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and child.process.poll() is None:
+        if is_listening(port):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 class Child:
@@ -106,7 +132,7 @@ class Child:
             raise BenchError("%s %s: %s" % (
                 self.name, how_it_ended(status), self.said()))
 
-    def wait(self, seconds):
+    def wait(self, seconds, allowed=(0,)):
         """Returns what it wrote to stdout."""
         try:
             output = self.process.communicate(timeout=seconds)[0]
@@ -114,7 +140,7 @@ class Child:
             raise BenchError("%s did not end in %d seconds" % (
                 self.name, seconds))
         Child.running.discard(self)
-        if self.process.returncode != 0:
+        if self.process.returncode not in allowed:
             raise BenchError("%s %s: %s" % (
                 self.name, how_it_ended(self.process.returncode),
                 self.said()))
@@ -124,7 +150,8 @@ class Child:
     def stop(self):
         self.check_alive()
         self.process.terminate()
-        self.wait(STOP_SECONDS)
+        # HAProxy lets itself be killed.
+        self.wait(STOP_SECONDS, (0, -signal.SIGTERM))
 
     def kill(self):
         with contextlib.suppress(ProcessLookupError):
@@ -145,11 +172,12 @@ class RunningServer:
         self.server = server
         self.name = server.name
         ready, ready_fd = os.pipe()
+        self.port = free_port() if server.ready == "port" else None
         try:
             self.child = Child(
                 server.name,
-                server.command(options, server.services[service], ready_fd,
-                               target_port),
+                server.command(options, server.services[service],
+                               self.port or ready_fd, target_port),
                 options.server_cpu,
                 (ready_fd,) if server.ready == "ready-fd" else ())
             os.close(ready_fd)
@@ -169,6 +197,9 @@ class RunningServer:
         self.pid = self.child.pid
 
     def read_port(self, ready):
+        if self.port is not None:
+            came = wait_for_listener(self.port, self.child, START_SECONDS)
+            return str(self.port) if came else ""
         if self.server.ready == "socat":
             match = self.child.wait_for_error(
                 r"listening on .*:(\d+)\n", START_SECONDS)
@@ -222,6 +253,7 @@ class Load:
     def __init__(self, command, limit_seconds, options):
         self.name = os.path.basename(command[0])
         self.server = None
+        self.is_one_process = True
         self.output = ""
         self.limit_seconds = limit_seconds
         self.child = Child(self.name, command, options.load_cpu,
@@ -266,7 +298,8 @@ class Load:
         """Measures once; returns what the load printed."""
         self.tell("")
         text = self.read("errors=0\n")
-        self.server.check_accounted()
+        if self.is_one_process:
+            self.server.check_accounted()
         return figures_of(text)
 
 
@@ -276,18 +309,20 @@ def figures_of(text):
 
 
 class RequestLoad(Load):
-    """A bench_load."""
+    """A bench_load, or a bench_tls."""
 
     def __init__(self, row, server, options):
         seconds = options.seconds * row.weight
         super().__init__(
-            [os.path.join(options.bindir, "bench_load"), row.load, HOST,
+            [os.path.join(options.bindir, row.program), row.load, HOST,
              server.port, str(row.connections), "%g" % seconds,
-             "--server-pid=%d" % server.pid,
+             *(() if row.measures == "programs" else
+               ("--server-pid=%d" % server.pid,)),
              "--warm-up=%g" % options.warm_up, "--on-request",
-             *row.options],
+             *row.options, *server.server.load_options],
             LOAD_SECONDS + seconds, options)
         self.server = server
+        self.is_one_process = row.measures != "programs"
         self.read("ready\n")
 
     def answered(self):

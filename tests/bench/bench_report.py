@@ -54,6 +54,14 @@ def time_cells(summary):
         ratio_cells(summary))
 
 
+def programs_cells(summary):
+    return "%10s %13s %7s %7s  %s" % (
+        cell(summary, "requests_per_second", "{:,.0f}"), "",
+        cell(summary, "p50_us", "{:,.0f}"),
+        cell(summary, "p99_us", "{:,.0f}"),
+        ratio_cells(summary))
+
+
 def memory_cells(summary):
     text = "%10s bytes a connection" % "{:,.0f}".format(
         summary["bytes_per_connection"])
@@ -75,7 +83,7 @@ def switch_cells(summary):
 
 
 CELLS = {"time": time_cells, "memory": memory_cells, "relay": relay_cells,
-         "switch": switch_cells}
+         "switch": switch_cells, "programs": programs_cells}
 
 
 def table_lines(result):

@@ -71,11 +71,13 @@ peer_init(
     int argc, char **argv, enum peer_mode *mode, struct sockaddr_in *address)
 {
 	if (argc != 3)
-		errx(1, "usage: %s greeting|echo PORT", argv[0]);
+		errx(1, "usage: %s greeting|echo|chat PORT", argv[0]);
 	if (strcmp(argv[1], "greeting") == 0)
 		*mode = PEER_MODE_GREETING;
 	else if (strcmp(argv[1], "echo") == 0)
 		*mode = PEER_MODE_ECHO;
+	else if (strcmp(argv[1], "chat") == 0)
+		*mode = PEER_MODE_CHAT;
 	else
 		errx(1, "not a mode: %s", argv[1]);
 

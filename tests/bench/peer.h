@@ -17,7 +17,8 @@
 
 enum peer_mode {
 	PEER_MODE_GREETING, /* answers each chunk with PEER_GREETING */
-	PEER_MODE_ECHO	    /* answers each chunk with itself */
+	PEER_MODE_ECHO,	    /* answers each chunk with itself */
+	PEER_MODE_CHAT	    /* of bench_chat_epoll alone */
 };
 
 /*

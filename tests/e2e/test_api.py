@@ -142,6 +142,7 @@ class Output(Serve):
                     self.assertLess(time.monotonic() - start, 20)
             log = server.wait_log("closed: handler")
             self.assertIn("closed: error", log)
+            self.assertEqual(log.count("a file is shorter than"), 2)
 
     def test_disabled_writing_holds_the_output(self):
         connection = self.connect()
@@ -262,8 +263,8 @@ class Input(Serve):
 
     def test_other_callbacks(self):
         connection = self.connect()
-        self.ask(connection, "send 3", pattern(3))
-        connection.sendall(b"chat\n")
+        # The byte says that the line before it has been seen.
+        self.ask(connection, "chat\nsend 1", pattern(1))
         self.ask(connection, "send 3", b"chat: send 3\n")
 
     def test_reset_while_reading_is_disabled(self):
@@ -274,6 +275,48 @@ class Input(Serve):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                       struct.pack("ii", 1, 0))
             server.wait_log("closed: reset")
+
+
+class Lent(Serve):
+    def test_the_host_reads_and_writes_no_more(self):
+        connection = self.connect()
+        self.ask(connection, "lend", b"lent\n")
+        connection.sendall(b"send 5\n")
+        harness.pause(0.05)  # it would answer
+        connection.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            connection.recv(1)
+
+    def test_not_while_bytes_are_in_the_buffers(self):
+        connection = self.connect()
+        connection.sendall(b"send 5\nlend\n")
+        self.assertEqual(receive_exactly(connection, 10),
+                         pattern(5) + b"busy\n")
+        connection.sendall(b"lend\nsend 5\n")
+        self.assertEqual(receive_exactly(connection, 10),
+                         b"busy\n" + pattern(5))
+        self.ask(connection, "lend", b"lent\n")
+
+    def test_a_reset_is_heard(self):
+        with Server(plugin("serve"), options=("-v",)) as server:
+            connection = server.connect()
+            connection.sendall(b"lend\n")
+            self.assertEqual(receive_exactly(connection, 5), b"lent\n")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                  struct.pack("ii", 1, 0))
+            connection.close()
+            server.wait_log("closed: reset")
+
+    def test_a_drain_does_not_take_it_for_idle(self):
+        with Server(plugin("serve"),
+                    options=("-v", "--drain-timeout=200ms")) as server:
+            with server.connect() as connection:
+                connection.sendall(b"lend\n")
+                self.assertEqual(receive_exactly(connection, 5), b"lent\n")
+                self.assertEqual(server.stop(), 0)
+                self.assertEqual(connection.recv(1), b"")
+            self.assertIn("1 connections and 0 tasks did not finish",
+                          server.stderr())
 
 
 class Backpressure(Serve):

@@ -65,15 +65,17 @@ class Says(unittest.TestCase):
         self.assertEqual(values["param_tag_repeat"], "yes")
 
     def test_a_start_says_a_line_for_each_listener(self):
+        # What a sandbox lacks here would be said too.
         with Server("-l", "127.0.0.1:0", "echo", "-l", "[::1]:0",
-                    "greeting", listen=()) as server:
+                    "greeting", listen=(), options=("--sandbox=off",)
+                    ) as server:
             self.assertEqual(
                 server.stderr().splitlines(),
                 [f"bevhost: listening on {server.addresses[0]} (echo)",
                  f"bevhost: listening on {server.addresses[1]} (greeting)"])
 
     def test_quiet(self):
-        with Server(options=("-q",)) as server:
+        with Server(options=("-q", "--sandbox=off")) as server:
             self.assertEqual(server.stop(), 0)
             self.assertEqual(server.stderr(), "")
 
@@ -112,8 +114,8 @@ class Refuses(unittest.TestCase):
                     ["-l", "::1:6000"],
                 "--event-method=kqueue: it is epoll, poll or select":
                     ["--event-method=kqueue"],
-                "--ready-fd=99: not the number of an open": ["--ready-fd=99"],
-                "--ready-fd=x: not the number of an open": ["--ready-fd=x"],
+                "--ready-fd=99 is not the number of an open": ["--ready-fd=99"],
+                "--ready-fd=x is not the number of an open": ["--ready-fd=x"],
                 "the unix path is longer than 107 bytes":
                     ["-l", "unix:/" + "x" * 200],
                 "listener 'fd:0' is given twice":
@@ -136,6 +138,10 @@ class Refuses(unittest.TestCase):
         for text, words in {
                 "greeting: unknown parameter 'txt', did you mean 'text'?":
                     ["greeting", "txt=Hi"],
+                "greeting: unknown parameter 'colour': there are text":
+                    ["greeting", "colour=red"],
+                "minimal: unknown parameter 'colour': it takes none":
+                    [plugin("minimal"), "colour=red"],
                 "lifecycle: parameter 'log' is missing: give log=string "
                 "(file for the calls)": [lifecycle],
                 "parameter 'number': '11' is out of range: it may be 1 to "
@@ -143,9 +149,12 @@ class Refuses(unittest.TestCase):
                 "parameter 'number': 'x' is not a whole number":
                     [lifecycle, log, "number=x"],
                 "parameter 'log' is given twice": [lifecycle, log, log],
+                "greeting: sandbox is an option of bevhost, not a parameter "
+                "of the plugin: give --sandbox=...":
+                    ["greeting", "sandbox=off"],
         }.items():
             with self.subTest(words):
-                self.assert_refused(78, text, "-p", "0", *words)
+                self.assert_refused(64, text, "-p", "0", *words)
 
     def test_a_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -141,6 +141,37 @@ class Refuses(InFolder):
             with self.subTest(text):
                 self.assert_refused(78, f"{path}:{text}", config)
 
+    def test_the_status_says_where_it_stands(self):
+        """What is wrong is 64 on the command line and 78 in a file, and a
+        file that cannot be read is 66 either way."""
+        good = 'listen "127.0.0.1:0" { handler = greeting\n%s }\n'
+        for status, option, text, value in (
+                (0, "lifetime", "lifetime", "1s"),
+                (1, "lifetime", "lifetime", "1"),
+                (1, "proxy", "proxy", "required"),
+                (1, "tls-client", "tls-client", "required"),
+                (1, "tls-min-version", "tls-min-version", "1.3"),
+                (66, "tls-cert", "tls-cert", "/no/such/file"),
+                (66, "plugin-dir", "", "/no/such/folder"),
+                (67, "user", "", "no-such-user"),
+                (1, None, "with { txt", "a }")):
+            line = f"{text} = {value}" if text else ""
+            path = self.write(f"{option} = {value}\n{good % ''}"
+                              if not text else good % line)
+            words = ([f"--{option}={value}", "greeting"] if option
+                     else ["greeting", "txt=a"])
+            for test in ("-t",), ():
+                if status == 0 and not test:
+                    continue
+                if option == "tls-cert" and "built without" in run(
+                        "-t", "--tls-cert=x")[2]:
+                    continue
+                with self.subTest(option=option, test=test):
+                    self.assertEqual(run(*test, "-c", path)[0],
+                                     78 if status == 1 else status)
+                    self.assertEqual(run(*test, "-p", "0", *words)[0],
+                                     64 if status == 1 else status)
+
     def test_an_included_file(self):
         path = self.path("bevhost.conf")
         self.write("\nworkerz = 1", "other.conf")

@@ -59,9 +59,10 @@ class Accept(Faults):
 
 
 class Bytes(Faults):
-    READS = ("read=EINTR/2,readv=EINTR/2", "read=EAGAIN/2,readv=EAGAIN/2",
-             "read=short/2,readv=short/2", "read=short/1")
-    WRITES = ("writev=EINTR/2", "writev=EAGAIN/2", "writev=short/2")
+    READS = ("recv=EINTR/2,readv=EINTR/2", "recv=EAGAIN/2,readv=EAGAIN/2",
+             "recv=short/2,readv=short/2", "recv=short/1")
+    WRITES = ("send=EINTR/2,writev=EINTR/2", "send=EAGAIN/2,writev=EAGAIN/2",
+              "send=short/2,writev=short/2", "send=short/1")
 
     def exchange(self, server, data):
         """What echo sends back for data, which is sent meanwhile."""
@@ -99,8 +100,8 @@ class Bytes(Faults):
                 self.check(faults)
 
     def test_all_of_them_together(self):
-        self.check("accept4=ENFILE/3,read=short/3,readv=EINTR/3,"
-                   "writev=short/2")
+        self.check("accept4=ENFILE/3,recv=short/3,readv=EINTR/3,"
+                   "send=EAGAIN/3,writev=short/2")
 
     def test_what_a_handler_sends_in_other_ways(self):
         data = pattern(200_000)
@@ -124,7 +125,7 @@ class Bytes(Faults):
     def test_tasks_and_generators(self):
         for name in "greeting-async", "greeting-generator":
             for what in "EINTR/2", "EAGAIN/2", "short/1":
-                faults = f"read={what},writev={what}"
+                faults = f"recv={what},send={what}"
                 with (self.subTest(name + " " + faults),
                       self.serve(faults, name) as server):
                     for _ in range(10):

@@ -77,7 +77,7 @@ class Instance(unittest.TestCase):
         self.assertEqual(calls.all(), [])
         status, _, stderr = run("-p", "0", plugin("lifecycle"),
                                 "log=" + calls.name, "act=refuse")
-        self.assertEqual(status, 78)
+        self.assertEqual(status, 64)
         self.assertIn("parameter 'act': 'refuse' is refused", stderr)
         self.assertEqual(calls.all(),
                          ["config log", "config act", "destroy"])

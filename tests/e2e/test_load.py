@@ -41,6 +41,11 @@ class Refused(unittest.TestCase):
                                     "host runs libevent 2.1",
                 "refused_longer": "that this host does not know (248 bytes, "
                                   "known are 240): it needs a later bevhost",
+                "refused_longer_param": "uses fields of struct bevhost_param "
+                                        "that this host does not know: it "
+                                        "needs a later bevhost",
+                "refused_longer_manifest": "declares in its manifest what "
+                                           "this host does not know",
                 "refused_short": "of 16 bytes, which makes no sense",
                 "refused_name": "has no proper name",
                 "refused_model": "has no handler: one of .read, .write and "
@@ -48,7 +53,9 @@ class Refused(unittest.TestCase):
                 "refused_two_models": "has more than one model",
                 "refused_open": "sets .open or .state_size",
                 "refused_frame": "has a .frame_size of 0",
-                "refused_reserved": "sets reserved[2]",
+                "refused_reserved": "sets reserved[1]",
+                "refused_manifest": "has 'here' in the reads of its manifest, "
+                                    "which is no whole path and no $PARAMETER",
                 "refused_null": "returned no plugin",
                 "refused_bare": "its .bare_param 'nothing' is no parameter",
                 "refused_param_type": "'x' has the unknown type 77",
@@ -67,7 +74,23 @@ class Refused(unittest.TestCase):
                 self.assert_refused(plugin(name), text)
 
     def test_a_longer_struct_with_a_zero_tail_is_taken(self):
-        with Server(plugin("longer_zero")) as server:
+        for name in ("longer_zero", "longer_manifest_zero"):
+            with self.subTest(name), Server(plugin(name)) as server:
+                self.assertEqual(server.stop(), 0)
+
+    def test_longer_parameters_with_zero_tails_are_taken(self):
+        path = plugin("longer_param_zero")
+        with Server(path, "one=1", "two=x") as server:
+            self.assertEqual(server.stop(), 0)
+        _, stdout, _ = run("--dump-plugin=" + path)
+        self.assertIn("param_one_type=integer\n", stdout)
+        self.assertIn("param_two_default=2\n", stdout)
+
+    def test_of_a_shorter_struct_the_rest_is_zero(self):
+        _, stdout, _ = run("--dump-plugin=" + plugin("shorter"))
+        self.assertIn("model=callbacks\n", stdout)
+        self.assertIn("has_run=no\n", stdout)
+        with Server(plugin("shorter")) as server:
             self.assertEqual(server.stop(), 0)
 
     def with_file(self, content, *texts):
@@ -121,6 +144,10 @@ class Refused(unittest.TestCase):
             os.chmod(path, 0o755)
             os.chown(path, 12345, 0)
             self.assert_refused(path, "is owned by user 12345")
+            os.chown(path, 0, 0)
+            os.chmod(folder, 0o777)
+            self.assert_refused(path, f"is in the folder '{folder}', which is "
+                                "writable by everybody")
 
 
 class Found(unittest.TestCase):
@@ -153,7 +180,7 @@ class Found(unittest.TestCase):
     def test_folder_that_does_not_exist(self):
         for folder in ("/nowhere/at/all", __file__):
             status, _, stderr = run("--plugin-dir=" + folder, "-p", "0")
-            self.assertEqual(status, 78)
+            self.assertEqual(status, 66)
             self.assertEqual(len(stderr.splitlines()), 1)
             self.assertIn(f"cannot look for plugins in '{folder}'", stderr)
 

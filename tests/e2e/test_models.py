@@ -115,7 +115,7 @@ class Model:
 
     def test_an_unknown_parameter_is_refused(self):
         status, _, stderr = run("-p", "0", self.model, "txt=x")
-        self.assertEqual(status, 78)
+        self.assertEqual(status, 64)
         self.assertIn("unknown parameter 'txt'", stderr)
         self.assertIn("text", stderr)
 

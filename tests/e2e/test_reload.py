@@ -106,7 +106,11 @@ class Done(Reload):
     def test_with_none_that_runs(self):
         status, _, stderr = run("--reload=4000000")
         self.assertEqual(status, 69)
-        self.assertIn("is no bevhost that can be asked", stderr)
+        self.assertIn("there is no process 4000000: ", stderr)
+        status, _, stderr = run(f"--reload={os.getpid()}")
+        self.assertEqual(status, 69)
+        self.assertIn(f"process {os.getpid()} is no bevhost that can be asked "
+                      "to reload: there is no socket of it in '", stderr)
 
     def test_hup_reloads_and_nobody_notices(self):
         with Server("greeting", options=("-w", "2"), master=True) as server:
@@ -518,7 +522,7 @@ class Test(Reload):
         status, stdout, stderr = run(
             "-t", plugin("crash"), "in=ready", "how=abort",
             env={**os.environ, **ENV}, preexec_fn=no_core)
-        self.assertEqual((status, stdout), (78, ""))
+        self.assertEqual((status, stdout), (70, ""))
         self.assertIn("SIGABRT", stderr)
 
 

@@ -253,7 +253,7 @@ class Told(unittest.TestCase):
         with Manager() as manager:
             status, _, stderr = run("-l", "127.0.0.1:0", "greeting", "no=1",
                                     env={**os.environ, **manager.env})
-            self.assertEqual(status, 78)
+            self.assertEqual(status, 64)
             self.assertIn("unknown parameter 'no'", stderr)
             self.assertNotIn("READY=1", "".join(manager.heard()))
 

@@ -456,8 +456,11 @@ class Passwords(Shared):
 class Parameters(unittest.TestCase):
     def test_wrong_ones(self):
         for words, said in ((["user=x"], "user and password need each"),
-                            (["password=x"], "user and password need each"),
-                            (["user=", "password=x"], "user"),
+                            (["password=x"], "user and password need each")):
+            status, _, stderr = run("-p", "0", "socks", *words)
+            self.assertEqual(status, 78, words)
+            self.assertIn(said, stderr)
+        for words, said in ((["user=", "password=x"], "user"),
                             (["user=" + "x" * 256, "password=x"], "user"),
                             (["private=maybe"], "private"),
                             (["connect-timeout=0s"], "connect-timeout"),
@@ -465,7 +468,7 @@ class Parameters(unittest.TestCase):
                             (["privat=on"], "private"),
                             (["on"], "on")):
             status, _, stderr = run("-p", "0", "socks", *words)
-            self.assertEqual(status, 78, words)
+            self.assertEqual(status, 64, words)
             self.assertIn(said, stderr)
 
 

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs the faults: all of them, or those whose names contain a word."""
+"""Runs the faults: all of them, or those whose names contain a word.
+
+Those that do little but wait for a deadline run beside the others.
+"""
 
 import os
 import signal
 import sys
+import tempfile
 import time
 import unittest
 
@@ -11,7 +15,8 @@ from host import FOLDER  # first: it says where harness is
 from harness import TapResult
 
 GROUPS = ["reload", "kill", "code", "crash", "upgrade", "stop", "canary",
-          "resources"]
+          "resources", "slow", "peers", "programs", "chat", "proxy"]
+WAITING = ("faults_slow.", ".Defaults.")
 LIMIT_S = 120  # of one
 LIMIT_ALL_S = 600
 
@@ -19,8 +24,9 @@ LIMIT_ALL_S = 600
 class Result(TapResult):
     """With the figure and the seconds of each."""
 
-    def __init__(self):
+    def __init__(self, number=0):
         super().__init__()
+        self.number = number
         self.passed = self.failed = self.skipped = 0
         self.begun = 0.0
 
@@ -38,13 +44,15 @@ class Result(TapResult):
         if word == "ok" and not rest:
             rest = (f" # figure: {figure + ', ' if figure else ''}"
                     f"{time.monotonic() - self.begun:.1f} s in all")
-        if "SKIP" in rest:
-            self.skipped += 1
-        elif word == "ok":
-            self.passed += 1
-        else:
-            self.failed += 1
+        self.count(f"{word} {rest}")
         super().line(word, test, rest)
+
+    def count(self, line):
+        if line.startswith("not ok "):
+            self.failed += 1
+        elif line.startswith("ok "):
+            self.skipped += "# SKIP" in line
+            self.passed += "# SKIP" not in line
 
 
 def each(suite):
@@ -53,6 +61,40 @@ def each(suite):
             yield from each(test)
         else:
             yield test
+
+
+class Beside:
+    """Runs some in a process of its own, whose lines are printed at the end."""
+
+    def __init__(self, tests, number):
+        self.text = tempfile.TemporaryFile("w+")
+        self.planned = len(tests)
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.dup2(self.text.fileno(), sys.stdout.fileno())
+                run(tests, Result(number))
+                sys.stdout.flush()
+            finally:
+                os._exit(0)
+
+    def join(self, result):
+        os.waitpid(self.pid, 0)
+        self.text.seek(0)
+        lines = self.text.readlines()
+        for line in lines:
+            result.count(line)
+            print(line, end="")
+        missing = self.planned - sum(line.startswith(("ok ", "not ok "))
+                                     for line in lines)
+        if missing:
+            print(f"# {missing} of those that ran beside have said nothing")
+            result.failed += missing
+
+
+def run(tests, result):
+    for test in tests:
+        test.run(result)
 
 
 def on_alarm(*_unused):
@@ -66,11 +108,15 @@ def main():
              for test in each(loader.loadTestsFromName("faults_" + group))
              if not words or any(word in test.id() for word in words)]
     signal.signal(signal.SIGALRM, on_alarm)
+    waiting = [test for test in tests
+               if any(word in test.id() for word in WAITING)]
+    others = [test for test in tests if test not in waiting]
     result = Result()
     begun = time.monotonic()
     print(f"1..{len(tests)}", flush=True)
-    for test in tests:
-        test.run(result)
+    beside = Beside(waiting, len(others))
+    run(others, result)
+    beside.join(result)
     took = time.monotonic() - begun
     print(f"# {took:.0f} s in all", flush=True)
     if took > LIMIT_ALL_S:

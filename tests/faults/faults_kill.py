@@ -5,8 +5,8 @@ import os
 import signal
 import time
 
-from host import (FaultTest, Host, Load, alive, median, plugin, state_of,
-                  wait_for)
+from host import (FaultTest, Host, Load, alive, median, plugin,
+                  quiet_address, state_of, wait_for)
 
 
 class Workers(FaultTest):
@@ -58,7 +58,7 @@ class Workers(FaultTest):
 class Masters(FaultTest):
 
     def test_a_killed_master_leaves_no_worker_and_no_address(self):
-        words = ("echo", "127.0.0.1:0", {})
+        words = ("echo", quiet_address(), {})
         with Host(words, drain_timeout="2s").take_base() as host:
             address = host.addresses[0]
             busy, idle = host.connect(), host.connect()

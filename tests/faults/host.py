@@ -2,7 +2,9 @@
 """A master with workers under load, and what must hold after each fault."""
 
 import collections
+import errno
 import os
+import random
 import re
 import shutil
 import signal
@@ -31,6 +33,7 @@ RSS_TOLERANCE = 2 << 20
 __all__ = [
     "BEVHOST", "BUILD", "PATIENCE", "SANITIZERS", "FaultTest", "Host", "Load",
     "alive", "children", "descriptors", "kill_all", "median", "plugin",
+    "quiet_address",
     "receive_all", "receive_exactly", "state_of", "wait_for", "settings",
 ]
 
@@ -40,6 +43,23 @@ def median(values):
     middle = len(values) // 2
     return (values[middle] if len(values) % 2 else
             (values[middle - 1] + values[middle]) / 2)
+
+
+def quiet_address():
+    """Free, and with a port that no client gets: who takes it while nobody
+    listens there would be in the way of who listens there again."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range",
+              encoding="ascii") as file:
+        first = int(file.read().split()[0])
+    while True:
+        port = random.randrange(1024, first)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return f"127.0.0.1:{port}"
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 #

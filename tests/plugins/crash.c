@@ -4,6 +4,7 @@
  * is how long a loop is busy. Compiled for each of the models. While it is
  * loaded there are no parameters: the variable CRASH_LOAD is the how of that.
  */
+#include <bevhost/manifest.h>
 #include <bevhost/generator.h>
 #include <bevhost/plugin.h>
 #include <bevhost/task.h>
@@ -355,7 +356,15 @@ crash_close(void *state, enum bevhost_reason reason)
 
 #endif
 
+/* Of crash_bus(). */
+static const char *const crash_writes[] = { "/tmp", NULL };
+static const struct bevhost_manifest crash_manifest = {
+	.struct_size = sizeof(crash_manifest),
+	.writes = crash_writes,
+};
+
 static struct bevhost_plugin plugin = {
+	.manifest = &crash_manifest,
 #if defined(CRASH_RUN)
 	.name = "crash-run",
 	.create = crash_create_task,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stands before libc, and makes calls on TCP sockets fail or do less than they
- * were asked for: BEVHOST_FAULTS is a list of CALL=WHAT/N, where every N-th
- * call does WHAT, an error's name or "short". At the end it says how often.
+ * Stands before libc, and makes calls on TCP sockets and pipes fail or do less
+ * than they were asked for: BEVHOST_FAULTS is a list of CALL=WHAT/N, where
+ * every N-th call does WHAT, an error's name or "short". At the end it says how
+ * often.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,10 +12,21 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum faults_call { ACCEPT4, READ, READV, WRITE, WRITEV, SENDFILE, CALLS };
+enum faults_call {
+	ACCEPT4,
+	READ,
+	READV,
+	RECV,
+	WRITE,
+	WRITEV,
+	SEND,
+	SENDFILE,
+	CALLS
+};
 
 static struct {
 	const char *name;
@@ -25,8 +37,10 @@ static struct {
 	[ACCEPT4] = { .name = "accept4" },
 	[READ] = { .name = "read" },
 	[READV] = { .name = "readv" },
+	[RECV] = { .name = "recv" },
 	[WRITE] = { .name = "write" },
 	[WRITEV] = { .name = "writev" },
+	[SEND] = { .name = "send" },
 	[SENDFILE] = { .name = "sendfile" },
 };
 
@@ -72,20 +86,31 @@ static void __attribute__((destructor)) faults_stop(void)
 			    faults[i].name, faults[i].faults);
 }
 
+/* Sockets of TCP, and pipes that are not for the log. */
+static int
+faults_concern(int fd)
+{
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	struct stat st;
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) == 0)
+		return name.ss_family == AF_INET;
+	return fd > STDERR_FILENO && fstat(fd, &st) == 0 &&
+	       S_ISFIFO(st.st_mode);
+}
+
 /* 1 when this call is to fail or to be short. */
 static int
 faults_due(enum faults_call call, int fd)
 {
-	struct sockaddr_storage name;
-	socklen_t len = sizeof(name);
-	int error = errno, tcp;
+	int error = errno, concerned;
 
 	if (faults[call].every == 0)
 		return 0;
-	tcp = getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
-	      name.ss_family == AF_INET;
+	concerned = faults_concern(fd);
 	errno = error;
-	if (!tcp || ++faults[call].calls % faults[call].every != 0)
+	if (!concerned || ++faults[call].calls % faults[call].every != 0)
 		return 0;
 	faults[call].faults++;
 	errno = faults[call].error;
@@ -136,6 +161,34 @@ write(int fd, const void *buf, size_t len)
 		len = faults_less(WRITE, len);
 	}
 	return next(fd, buf, len);
+}
+
+ssize_t
+recv(int fd, void *buf, size_t len, int flags)
+{
+	ssize_t (*next)(int, void *, size_t, int);
+
+	*(void **)&next = faults[RECV].next;
+	if (faults_due(RECV, fd)) {
+		if (faults[RECV].error != 0)
+			return -1;
+		len = faults_less(RECV, len);
+	}
+	return next(fd, buf, len, flags);
+}
+
+ssize_t
+send(int fd, const void *buf, size_t len, int flags)
+{
+	ssize_t (*next)(int, const void *, size_t, int);
+
+	*(void **)&next = faults[SEND].next;
+	if (faults_due(SEND, fd)) {
+		if (faults[SEND].error != 0)
+			return -1;
+		len = faults_less(SEND, len);
+	}
+	return next(fd, buf, len, flags);
 }
 
 /* Of several vectors a short call takes a part of the first. */

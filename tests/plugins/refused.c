@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Plugins that are to be refused, one for each REFUSED_* that is defined.
+ * Plugins that are to be refused, one for each REFUSED_* that is defined, and
+ * those beside them that are to be taken.
  */
+#include <bevhost/manifest.h>
 #include <bevhost/plugin.h>
 
 /* Each variant breaks one thing. */
@@ -25,7 +27,15 @@
 #define REFUSED_CHANGE plugin->read = NULL
 #endif
 #if defined(REFUSED_RESERVED)
-#define REFUSED_CHANGE plugin->reserved[2] = (void (*)(void))refused_read
+#define REFUSED_CHANGE plugin->reserved[1] = (void (*)(void))refused_read
+#endif
+#if defined(REFUSED_MANIFEST)
+static const char *const refused_reads[] = { "/etc", "here", NULL };
+static const struct bevhost_manifest refused_manifest = {
+	.struct_size = sizeof(refused_manifest),
+	.reads = refused_reads,
+};
+#define REFUSED_CHANGE plugin->manifest = &refused_manifest
 #endif
 #if defined(REFUSED_NULL)
 #define REFUSED_CHANGE plugin = NULL
@@ -63,6 +73,29 @@
 #if defined(LONGER_ZERO)
 #define REFUSED_CHANGE plugin->struct_size = sizeof(refused)
 #endif
+/* What it is too short for is not read, whatever stands there. */
+#if defined(SHORTER)
+#define REFUSED_CHANGE                                              \
+	plugin->struct_size = offsetof(struct bevhost_plugin, run), \
+	plugin->run = refused_run
+#endif
+/* Structs of a later interface, with something in what is new, or nothing. */
+#if defined(REFUSED_LONGER_PARAM)
+#define REFUSED_LATER  &refused
+#define REFUSED_CHANGE refused_use_longer_param(plugin)
+#endif
+#if defined(LONGER_PARAM_ZERO)
+#define REFUSED_LATER  NULL
+#define REFUSED_CHANGE refused_use_longer_param(plugin)
+#endif
+#if defined(REFUSED_LONGER_MANIFEST)
+#define REFUSED_LATER  &refused
+#define REFUSED_CHANGE refused_use_longer_manifest(plugin)
+#endif
+#if defined(LONGER_MANIFEST_ZERO)
+#define REFUSED_LATER  NULL
+#define REFUSED_CHANGE refused_use_longer_manifest(plugin)
+#endif
 
 static void
 refused_read(struct bufferevent *bev, void *state)
@@ -71,7 +104,7 @@ refused_read(struct bufferevent *bev, void *state)
 	(void)state;
 }
 
-#if defined(REFUSED_TWO_MODELS) || defined(REFUSED_OPEN)
+#if defined(REFUSED_TWO_MODELS) || defined(REFUSED_OPEN) || defined(SHORTER)
 static int
 refused_run(struct bevhost_stream *stream, void *self)
 {
@@ -119,6 +152,41 @@ static struct refused_longer refused = {
 #endif
 	},
 };
+
+#if defined(REFUSED_LONGER_PARAM) || defined(LONGER_PARAM_ZERO)
+static void
+refused_use_longer_param(struct bevhost_plugin *plugin)
+{
+	static struct {
+		struct bevhost_param param;
+		const void *later;
+	} params[3] = {
+		{ .param = { .name = "one", .type = BEVHOST_PARAM_INT } },
+		{ .param = { .name = "two",
+		      .type = BEVHOST_PARAM_STRING,
+		      .value = "2" } },
+	};
+
+	params[1].later = REFUSED_LATER;
+	plugin->params = &params[0].param;
+	plugin->param_size = sizeof(params[0]);
+}
+#endif
+
+#if defined(REFUSED_LONGER_MANIFEST) || defined(LONGER_MANIFEST_ZERO)
+static void
+refused_use_longer_manifest(struct bevhost_plugin *plugin)
+{
+	static struct {
+		struct bevhost_manifest manifest;
+		const void *later;
+	} longer;
+
+	longer.manifest.struct_size = sizeof(longer);
+	longer.later = REFUSED_LATER;
+	plugin->manifest = &longer.manifest;
+}
+#endif
 
 BEVHOST_EXPORT struct bevhost_plugin *bevhost_plugin_init(void);
 

@@ -5,6 +5,7 @@
  *
  *	send N		N bytes at once (byte i is i % 251)
  *	file PATH	a file, by evbuffer_add_file
+ *	mapped PATH	the same, by way of a buffer that maps it
  *	reference N	N bytes by evbuffer_add_reference
  *	after MS	"after" from a timer
  *	cork, uncork	disable and enable EV_WRITE
@@ -18,11 +19,15 @@
  *	chat		the callbacks become others: "chat: " and what came
  *	owed		how many bytes wait, as a line
  *	reasons		the reasons of all that closed, as a line
+ *	lend		the socket is lent, and says "lent"; a line says "busy"
+ *			when it is not to be had for bytes in the buffers
  *	quit, abort	close, flushing or not
  *	reset-self	what the plugin counts starts anew
  */
+#include <bevhost/manifest.h>
 #include <bevhost/plugin.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +109,16 @@ serve_file(struct evbuffer *output, const char *path)
 }
 
 static void
+serve_mapped(struct evbuffer *output, const char *path)
+{
+	struct evbuffer *other = evbuffer_new();
+
+	serve_file(other, path);
+	evbuffer_add_buffer(output, other);
+	evbuffer_free(other);
+}
+
+static void
 serve_chat_read(struct bufferevent *bev, void *state)
 {
 	(void)state;
@@ -138,6 +153,8 @@ serve_send(struct serve_conn *own, struct bufferevent *bev, const char *word,
 			abort();
 	} else if (strcmp(word, "file") == 0) {
 		serve_file(output, rest);
+	} else if (strcmp(word, "mapped") == 0) {
+		serve_mapped(output, rest);
 	} else if (strcmp(word, "other") == 0 && own->self->last != NULL) {
 		bufferevent_write(
 		    bevhost_conn_bev(own->self->last), "other", 5);
@@ -192,6 +209,22 @@ serve_set(struct serve_conn *own, struct bufferevent *bev, const char *word,
 	}
 }
 
+/* Whoever has the socket writes a line, and one that comes is left to it. */
+static void
+serve_lend(struct serve_conn *own, struct bufferevent *bev)
+{
+	int fd = bevhost_conn_lend(own->conn);
+
+	if (fd == -EBUSY)
+		bufferevent_write(bev, "busy\n", 5);
+	else if (fd != bufferevent_getfd(bev) || dprintf(fd, "lent\n") != 5 ||
+		 bufferevent_write(bev, "never", 5) == 0 ||
+		 bufferevent_enable(bev, EV_READ) < 0)
+		abort();
+	else if (bevhost_conn_lend(own->conn) != fd)
+		abort();
+}
+
 static void
 serve_read(struct bufferevent *bev, void *state)
 {
@@ -206,6 +239,8 @@ serve_read(struct bufferevent *bev, void *state)
 			*rest++ = '\0';
 		serve_send(own, bev, line, rest ? rest : "");
 		serve_set(own, bev, line, rest ? atol(rest) : 0);
+		if (strcmp(line, "lend") == 0)
+			serve_lend(own, bev);
 		free(line);
 	}
 }
@@ -247,8 +282,16 @@ serve_close(void *state, enum bevhost_reason reason)
 	    "%s%s", used ? " " : "", bevhost_reason_name(reason));
 }
 
+/* Whatever file a test asks for. */
+static const char *const serve_reads[] = { "/", NULL };
+static const struct bevhost_manifest serve_manifest = {
+	.struct_size = sizeof(serve_manifest),
+	.reads = serve_reads,
+};
+
 static struct bevhost_plugin plugin = {
 	.name = "serve",
+	.manifest = &serve_manifest,
 	.self_size = sizeof(struct serve),
 	.state_size = sizeof(struct serve_conn),
 	.open = serve_open,

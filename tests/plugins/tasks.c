@@ -3,6 +3,7 @@
  * An async handler that does on command what tasks can do, and answers each
  * line with one line.
  */
+#include <bevhost/manifest.h>
 #include <bevhost/task.h>
 
 #include <errno.h>
@@ -518,8 +519,14 @@ tasks_run(struct bevhost_stream *stream, void *self)
 	return (int)len;
 }
 
+static const struct bevhost_manifest tasks_manifest = {
+	.struct_size = sizeof(tasks_manifest),
+	.flags = BEVHOST_MANIFEST_CONNECT | BEVHOST_MANIFEST_NAMES,
+};
+
 static struct bevhost_plugin plugin = {
 	.name = "tasks",
+	.manifest = &tasks_manifest,
 	.create = tasks_create,
 	.start = tasks_start,
 	.destroy = tasks_destroy,

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The hub of one process. What a topic has not given out yet begins at
+ * `flushed`, for all subscribers but two kinds, which have a place of their
+ * own: who is behind, and who was given something in between, such as the
+ * answer to a command or nothing instead of its own line.
+ */
+#include "hub.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Who has more to take than this is behind. */
+#define HUB_OUTPUT_MAX 1024
+/* What it is given at a time, if there is so much. */
+#define HUB_TAKE_BYTES 16384
+
+struct hub_topic {
+	char name[HUB_NAME_SIZE]; /* first: it is looked up by that */
+	TAILQ_ENTRY(hub_topic) entry;
+	TAILQ_HEAD(, hub_subscriber) subs;
+	size_t count;
+	struct hub_log log;
+	struct hub_place flushed;
+	struct hub_line *kept; /* a ring, of which `keeping` are there */
+	size_t kept_next, keeping;
+	unsigned listed : 1; /* for the turn */
+	unsigned busy : 1;   /* not to be freed now */
+};
+
+struct hub {
+	struct hub_options options;
+	struct event *turn;
+	void *topics; /* of tsearch() */
+	size_t topic_count;
+	TAILQ_HEAD(, hub_topic) listed;
+};
+
+/* Topics */
+
+static int
+hub_compare(const void *a, const void *b)
+{
+	return strcasecmp(a, b);
+}
+
+static struct hub_topic *
+hub_find(const struct hub *hub, const char *name)
+{
+	void *const *found = tfind(name, &hub->topics, hub_compare);
+
+	return found != NULL ? *found : NULL;
+}
+
+static void
+hub_topic_free(struct hub *hub, struct hub_topic *topic)
+{
+	if (topic->listed)
+		TAILQ_REMOVE(&hub->listed, topic, entry);
+	while (topic->keeping-- > 0)
+		hub_block_return(topic->kept[topic->keeping].block);
+	free(topic->kept);
+	hub_log_clear(&topic->log);
+	free(topic);
+}
+
+static struct hub_topic *
+hub_topic_new(struct hub *hub, const char *name)
+{
+	struct hub_topic *topic = calloc(1, sizeof(*topic));
+
+	if (topic == NULL)
+		return NULL;
+	TAILQ_INIT(&topic->subs);
+	strncpy(topic->name, name, sizeof(topic->name) - 1);
+	if (hub->options.kept_max > 0)
+		topic->kept =
+		    calloc(hub->options.kept_max, sizeof(*topic->kept));
+	if ((hub->options.kept_max > 0 && topic->kept == NULL) ||
+	    hub_log_init(&topic->log) < 0 ||
+	    tsearch(topic, &hub->topics, hub_compare) == NULL) {
+		hub_topic_free(hub, topic);
+		return NULL;
+	}
+	topic->flushed = hub_log_end(&topic->log);
+	hub->topic_count++;
+	return topic;
+}
+
+static void
+hub_topic_end(struct hub *hub, struct hub_topic *topic)
+{
+	if (topic->count > 0 || topic->busy)
+		return;
+	tdelete(topic, &hub->topics, hub_compare);
+	hub->topic_count--;
+	hub_topic_free(hub, topic);
+}
+
+static void
+hub_topic_keep(
+    struct hub *hub, struct hub_topic *topic, const struct hub_line *line)
+{
+	struct hub_line *kept = &topic->kept[topic->kept_next];
+
+	if (topic->keeping == hub->options.kept_max)
+		hub_block_return(kept->block);
+	else
+		topic->keeping++;
+	*kept = *line;
+	hub_block_take(line->block);
+	topic->kept_next = (topic->kept_next + 1) % hub->options.kept_max;
+}
+
+/* As many as the output takes. */
+static void
+hub_topic_send_kept(const struct hub *hub, const struct hub_topic *topic,
+    struct evbuffer *output)
+{
+	size_t max = hub->options.kept_max, i;
+
+	for (i = 0; i < topic->keeping; i++)
+		if (hub_line_send(&topic->kept[(topic->kept_next + max -
+						   topic->keeping + i) %
+					       max],
+			output) < 0)
+			return;
+}
+
+/* Subscribers */
+
+static struct hub_place
+hub_place_of(const struct hub_subscriber *sub)
+{
+	return sub->place.block != NULL ? sub->place : sub->topic->flushed;
+}
+
+/* It was given everything up to there. */
+static void
+hub_set_place(struct hub_subscriber *sub, struct hub_place at)
+{
+	const struct hub_place *flushed = &sub->topic->flushed;
+
+	if (!sub->behind && at.block == flushed->block &&
+	    at.offset == flushed->offset)
+		at.block = NULL;
+	hub_place_set(&sub->place, at);
+}
+
+static void
+hub_lose(struct hub *hub, struct hub_subscriber *sub)
+{
+	char name[HUB_NAME_SIZE] = "";
+
+	if (sub->topic != NULL)
+		memcpy(name, sub->topic->name, sizeof(name));
+	hub->options.ops->lost(sub);
+	hub->options.ops->lost_some(hub, name);
+}
+
+/*
+ * Everything that was published, now, so that what is added next comes after
+ * it. Returns 0, or -1 when it is lost.
+ */
+static int
+hub_pump(struct hub *hub, struct hub_subscriber *sub)
+{
+	struct hub_place at = hub_place_of(sub);
+
+	if (evbuffer_get_length(sub->output) <= hub->options.backlog_bytes &&
+	    hub_log_send(&at, sub->output, SIZE_MAX) == 0) {
+		hub_set_place(sub, at);
+		return 0;
+	}
+	hub_lose(hub, sub);
+	return -1;
+}
+
+/* What begins there, unless it has a place of its own. Returns 0 or -1. */
+static int
+hub_give(struct hub *hub, struct hub_subscriber *sub, struct hub_place begin)
+{
+	if (sub->place.block != NULL)
+		begin = sub->place;
+	if (hub_place_left(begin) > 0 &&
+	    evbuffer_get_length(sub->output) > HUB_OUTPUT_MAX) {
+		hub_place_set(&sub->place, begin);
+		sub->behind = 1;
+		hub->options.ops->behind(sub, 1);
+		return 0;
+	}
+	if (hub_log_send(&begin, sub->output, SIZE_MAX) < 0)
+		return -1;
+	hub_set_place(sub, begin);
+	return 0;
+}
+
+/* The turn */
+
+/* Those whose place is in the first block. */
+static void
+hub_topic_lose(struct hub *hub, struct hub_topic *topic)
+{
+	struct hub_subscriber *sub, *next;
+
+	for (sub = TAILQ_FIRST(&topic->subs); sub != NULL; sub = next) {
+		next = TAILQ_NEXT(sub, entry);
+		if (sub->place.block == topic->log.first)
+			hub->options.ops->lost(sub);
+	}
+	hub->options.ops->lost_some(hub, topic->name);
+}
+
+/* Only those that are behind have a place before `flushed`: the log is kept for
+   them, and only so much of it. */
+static void
+hub_topic_trim(struct hub *hub, struct hub_topic *topic)
+{
+	struct hub_log *log = &topic->log;
+
+	while (log->first != topic->flushed.block) {
+		if (log->first->readers > 0) {
+			if (log->bytes <= hub->options.backlog_bytes)
+				return;
+			hub_topic_lose(hub, topic);
+		}
+		hub_log_trim(log);
+	}
+}
+
+static void
+hub_topic_flush(struct hub *hub, struct hub_topic *topic)
+{
+	const struct hub_place begin = topic->flushed;
+	struct hub_subscriber *sub, *next;
+	int lost = 0;
+
+	TAILQ_REMOVE(&hub->listed, topic, entry);
+	topic->listed = 0;
+	topic->busy = 1;
+	topic->flushed = hub_log_end(&topic->log);
+	for (sub = TAILQ_FIRST(&topic->subs); sub != NULL; sub = next) {
+		next = TAILQ_NEXT(sub, entry);
+		if (sub->behind || hub_give(hub, sub, begin) == 0)
+			continue;
+		hub->options.ops->lost(sub);
+		lost = 1;
+	}
+	if (lost)
+		hub->options.ops->lost_some(hub, topic->name);
+	hub_topic_trim(hub, topic);
+	topic->busy = 0;
+	hub_topic_end(hub, topic);
+}
+
+static void
+hub_on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct hub *hub = arg;
+	struct hub_topic *topic;
+
+	(void)fd;
+	(void)what;
+	while ((topic = TAILQ_FIRST(&hub->listed)) != NULL)
+		hub_topic_flush(hub, topic);
+}
+
+static void
+hub_topic_list(struct hub *hub, struct hub_topic *topic)
+{
+	if (topic->listed)
+		return;
+	topic->listed = 1;
+	if (TAILQ_EMPTY(&hub->listed))
+		event_active(hub->turn, EV_TIMEOUT, 0);
+	TAILQ_INSERT_TAIL(&hub->listed, topic, entry);
+}
+
+/* What others call */
+
+struct hub *
+hub_new(struct event_base *base, const struct hub_options *options)
+{
+	struct hub *hub = calloc(1, sizeof(*hub));
+
+	if (hub == NULL)
+		return NULL;
+	hub->options = *options;
+	TAILQ_INIT(&hub->listed);
+	hub->turn = event_new(base, -1, 0, hub_on_turn, hub);
+	if (hub->turn != NULL)
+		return hub;
+	free(hub);
+	return NULL;
+}
+
+void
+hub_free(struct hub *hub)
+{
+	event_free(hub->turn);
+	free(hub);
+}
+
+void *
+hub_owner(const struct hub *hub)
+{
+	return hub->options.owner;
+}
+
+static void
+hub_leave(struct hub *hub, struct hub_subscriber *sub)
+{
+	const struct hub_place none = { NULL, 0 };
+	struct hub_topic *topic = sub->topic;
+
+	hub_place_set(&sub->place, none);
+	TAILQ_REMOVE(&topic->subs, sub, entry);
+	topic->count--;
+	sub->topic = NULL;
+	hub_topic_end(hub, topic);
+}
+
+int
+hub_subscribe(struct hub *hub, struct hub_subscriber *sub, const char *name)
+{
+	struct hub_topic *topic = hub_find(hub, name);
+
+	if (topic == NULL && hub->topic_count >= hub->options.topics_max)
+		return -ENOSPC;
+	if (topic == NULL)
+		topic = hub_topic_new(hub, name);
+	if (topic == NULL)
+		return -ENOMEM;
+	if (sub->topic != NULL && hub_pump(hub, sub) < 0) {
+		hub_topic_end(hub, topic);
+		return -ENOMEM;
+	}
+	if (sub->topic != NULL)
+		hub_leave(hub, sub);
+	hub_topic_send_kept(hub, topic, sub->output);
+	TAILQ_INSERT_TAIL(&topic->subs, sub, entry);
+	topic->count++;
+	sub->topic = topic;
+	hub_set_place(sub, hub_log_end(&topic->log));
+	return 0;
+}
+
+void
+hub_unsubscribe(struct hub *hub, struct hub_subscriber *sub)
+{
+	if (sub->topic != NULL)
+		hub_leave(hub, sub);
+}
+
+int
+hub_publish(struct hub *hub, const char *name, const char *line, size_t len,
+    struct hub_subscriber *from, int keep)
+{
+	struct hub_topic *topic = hub_find(hub, name);
+	struct hub_line stored;
+
+	if (topic == NULL)
+		return 0;
+	if (from != NULL && hub_pump(hub, from) < 0)
+		return -ENOMEM;
+	if (hub_log_append(&topic->log, line, len, &stored) < 0)
+		return -ENOMEM;
+	hub_topic_list(hub, topic);
+	if (from != NULL)
+		hub_set_place(from, hub_log_end(&topic->log));
+	if (keep && hub->options.kept_max > 0)
+		hub_topic_keep(hub, topic, &stored);
+	if (!topic->busy &&
+	    hub_place_left(topic->flushed) > hub->options.backlog_bytes / 4)
+		hub_topic_flush(hub, topic);
+	return 0;
+}
+
+int
+hub_tell(
+    struct hub *hub, struct hub_subscriber *sub, const char *line, size_t len)
+{
+	if (sub->topic != NULL && hub_pump(hub, sub) < 0)
+		return -ENOMEM;
+	if (evbuffer_add(sub->output, line, len) == 0)
+		return 0;
+	hub_lose(hub, sub);
+	return -ENOMEM;
+}
+
+void
+hub_taken(struct hub *hub, struct hub_subscriber *sub)
+{
+	struct hub_place at;
+
+	if (!sub->behind)
+		return;
+	if (sub->topic != NULL) {
+		at = sub->place;
+		if (hub_log_send(&at, sub->output, HUB_TAKE_BYTES) < 0) {
+			hub_lose(hub, sub);
+			return;
+		}
+		hub_place_set(&sub->place, at);
+		if (hub_place_left(at) > 0)
+			return;
+	}
+	sub->behind = 0;
+	if (sub->topic != NULL)
+		hub_set_place(sub, sub->place);
+	hub->options.ops->behind(sub, 0);
+}
+
+const char *
+hub_name(const struct hub_subscriber *sub)
+{
+	return sub->topic->name;
+}
+
+size_t
+hub_count(const struct hub_subscriber *sub)
+{
+	return sub->topic->count;
+}
+
+struct hub_subscriber *
+hub_first(const struct hub_subscriber *sub)
+{
+	return TAILQ_FIRST(&sub->topic->subs);
+}
+
+struct hub_subscriber *
+hub_next(const struct hub_subscriber *sub)
+{
+	return TAILQ_NEXT(sub, entry);
+}
