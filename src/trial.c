@@ -213,6 +213,7 @@ trial_on_exit(void)
 		return;
 	fflush(stdout);
 	fputs("the handler ended the process\n", stderr);
+	plugin_remove_copies();
 	_exit(EXIT_FAILURE);
 }
 
