@@ -42,11 +42,10 @@ struct flow_loop {
  * fetched anew.
  */
 struct flow {
-	struct flow *next;	  /* on the loop's list */
-	struct event *deadline;	  /* of a closing flow */
-	struct flow_guard *guard; /* its deadlines, or NULL */
-	int64_t linger_ms;
-	int64_t idle_ms; /* clock_ms() when reading began to give nothing */
+	struct flow *next;	    /* on the loop's list */
+	struct event *deadline;	    /* of a closing flow */
+	struct flow_guard *guard;   /* its deadlines, or NULL */
+	int64_t linger_ms, idle_ms; /* since when reading gives nothing */
 
 	struct bufferevent *bev;
 	struct flow_loop *loop;
@@ -78,6 +77,7 @@ struct flow {
 	   can say what the peer has taken; flow_lend() was called; it closes,
 	   and its end is a reset. */
 	unsigned asleep : 1, scarce : 1, tcp : 1, lent : 1, resetting : 1;
+	const char *near; /* the reader's stack rests below; or NULL */
 };
 
 /*

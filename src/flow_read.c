@@ -20,6 +20,9 @@
 
 #define FLOW_CACHE_LINE 64
 
+/* What a waiting task has of its stack, about. */
+#define FLOW_STACK_NEAR (9 * FLOW_CACHE_LINE)
+
 /* libevent's own, the same for every socket bufferevent. */
 static event_callback_fn flow_libevent_read;
 
@@ -84,6 +87,9 @@ flow_prefetch_answer(const struct flow *flow)
 	flow_prefetch(&flow->bev->ev_write, sizeof(struct event));
 	flow_prefetch(flow->bev + 1, 3 * FLOW_CACHE_LINE);
 	flow_prefetch(flow + 1, 2 * FLOW_CACHE_LINE);
+	if (flow->near != NULL)
+		flow_prefetch(flow->near - FLOW_STACK_NEAR,
+		    FLOW_STACK_NEAR + 3 * FLOW_CACHE_LINE);
 }
 
 /* For few bytes: one copy costs less than room for many. */

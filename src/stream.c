@@ -45,6 +45,9 @@ stream_init(struct bevhost_stream *stream, struct bufferevent *bev,
 	stream->write_watermark = FLOW_WRITE_WATERMARK;
 	/* But by a writer that waits. */
 	flow_set_heard(flow_of(bev), 0);
+	/* It lies on the stack of the task that reads. */
+	if (conn != NULL)
+		flow_of(bev)->near = (const char *)stream;
 }
 
 struct bufferevent *
