@@ -5,15 +5,12 @@
  */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
 #include <bevhost/plugin.h>
 
-#include "call.h"
 #include "conn.h"
+#include "conn_why.h"
 #include "instance.h"
-#include "log.h"
 #include "reason.h"
 
 struct bevhost_conn *
@@ -49,7 +46,18 @@ bevhost_conn_id(const struct bevhost_conn *conn)
 void
 bevhost_conn_close(struct bevhost_conn *conn, enum bevhost_close how)
 {
-	conn_close(conn, how, BEVHOST_REASON_HANDLER);
+	conn_end(conn, how, BEVHOST_REASON_HANDLER);
+}
+
+void
+bevhost_conn_set_reason(struct bevhost_conn *conn, enum bevhost_reason reason,
+    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	conn_set_reason(conn, reason, format, args);
+	va_end(args);
 }
 
 int
@@ -136,60 +144,6 @@ const char *
 bevhost_instance_name(const struct bevhost_instance *instance)
 {
 	return instance_name(instance);
-}
-
-/* The name of the plugin that calls, or NULL outside of a call into one. */
-static const char *
-api_caller(void)
-{
-	const struct bevhost_instance *instance = call_running.instance;
-
-	return instance != NULL ? instance_name(instance) : NULL;
-}
-
-void
-bevhost_log(enum bevhost_level level, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	log_vwrite(level, api_caller(), format, args);
-	va_end(args);
-}
-
-void
-bevhost_error(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	log_vwrite(BEVHOST_LOG_ERROR, api_caller(), format, args);
-	va_end(args);
-}
-
-void
-bevhost_conn_log(const struct bevhost_conn *conn, enum bevhost_level level,
-    const char *format, ...)
-{
-	char address[BEVHOST_ADDRESS_SIZE], prefix[BEVHOST_ADDRESS_SIZE + 80];
-	int saved_errno = errno;
-	va_list args;
-
-	if (!log_enabled(level))
-		return;
-	snprintf(prefix, sizeof(prefix), "%s: %s",
-	    instance_name(conn->handler.instance),
-	    bevhost_conn_client_text(conn, address, sizeof(address)));
-	errno = saved_errno;
-	va_start(args, format);
-	log_vwrite(level, prefix, format, args);
-	va_end(args);
-}
-
-int
-bevhost_log_enabled(enum bevhost_level level)
-{
-	return log_enabled(level);
 }
 
 const char *

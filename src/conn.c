@@ -20,11 +20,10 @@
 #include "conn_own.h"
 #include "conn_proxy.h"
 #include "conn_timer.h"
+#include "conn_why.h"
 #include "flow_guard.h"
-#include "flow_lend.h"
 #include "outbound_list.h"
 #include "record.h"
-#include "reason.h"
 
 static void
 conn_set_state(struct bevhost_conn *conn, enum conn_state state)
@@ -60,6 +59,7 @@ conn_free(struct bevhost_conn *conn)
 	if (set->on_closed != NULL)
 		set->on_closed(conn->id, (enum bevhost_reason)conn->reason);
 	conn_set_proxy(conn, NULL);
+	free(conn->why);
 	conn_leave(conn->handler.instance, conn->ticket);
 	free(conn);
 	set->on_gone(set->arg);
@@ -72,8 +72,7 @@ conn_on_closed(struct flow *flow)
 
 	if (conn->state == CONN_CLOSING) {
 		conn_set_state(conn, CONN_CLOSED);
-		conn_say(conn, BEVHOST_LOG_INFO,
-		    "closed: ", reason_name((enum bevhost_reason)conn->reason));
+		conn_say_closed(conn);
 	}
 	if (conn->holds > 0)
 		return;
@@ -90,7 +89,7 @@ conn_refuse(struct bevhost_conn *conn, enum bevhost_reason reason)
 {
 	conn_set_state(conn, CONN_CLOSING);
 	conn->reason = (unsigned char)reason;
-	conn_say(conn, BEVHOST_LOG_INFO, "closed: ", reason_name(reason));
+	conn_say_closed(conn);
 	close(conn->fd);
 	conn_free(conn);
 }
@@ -241,7 +240,7 @@ conn_open(struct bevhost_conn *conn, struct transport *transport)
 	if (status == 0)
 		conn->opened = 1;
 	else
-		conn_close(conn, BEVHOST_CLOSE_NOW,
+		conn_end(conn, BEVHOST_CLOSE_NOW,
 		    status == -ENOMEM ? BEVHOST_REASON_OVERLOAD
 				      : BEVHOST_REASON_ERROR);
 	flow_handler_ran(&conn->flow);
@@ -277,14 +276,6 @@ conn_accept(struct conns *set, struct bevhost_instance *instance,
 	conn_approach(conn);
 }
 
-int
-conn_lend(struct bevhost_conn *conn)
-{
-	if (conn->state != CONN_OPEN)
-		return -ESHUTDOWN;
-	return record_is_on ? -ENOTSUP : flow_lend(&conn->flow);
-}
-
 void
 conn_hold(struct bevhost_conn *conn)
 {
@@ -304,7 +295,7 @@ conn_release(struct bevhost_conn *conn)
 static void
 conn_on_handler_end(struct bevhost_conn *conn)
 {
-	conn_close(conn, BEVHOST_CLOSE_FLUSH,
+	conn_end(conn, BEVHOST_CLOSE_FLUSH,
 	    conn->flow.eof ? BEVHOST_REASON_PEER : BEVHOST_REASON_HANDLER);
 }
 

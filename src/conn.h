@@ -36,10 +36,12 @@ struct conns {
 
 struct bevhost_conn {
 	struct flow flow;
-	/* enum conn_state, and enum bevhost_reason. */
-	unsigned char state, reason;
+	/* enum conn_state, and enum bevhost_reason: why it closes, and what the
+	   handler says in advance, or NONE. */
+	unsigned char state, reason, said;
 	unsigned in_tls : 1; /* its step is that one */
 	unsigned opened : 1; /* close is due */
+	unsigned tells : 1;  /* it closes for what its handler has said */
 	unsigned asked : 1;  /* drain was called */
 	unsigned due : 1;    /* in a drain it has had its turn */
 	int fd;		     /* before there is a bev, which has it then */
@@ -50,6 +52,7 @@ struct bevhost_conn {
 	struct bevhost_outbound *outbounds; /* see outbound_list.h */
 	struct limit_log *limits;	    /* of its listener, or NULL */
 	struct proxyhdr *proxy; /* that it began with, or NULL; owned */
+	char *why;  /* the handler's text for said, or NULL; owned */
 	void *step; /* under way, or NULL: a step_proxy, or a step_tls */
 	/* The gate's ticket; when it was accepted, by the clock. */
 	uint64_t id, ticket, born_ms;

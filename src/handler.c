@@ -68,6 +68,8 @@ handler_run_generator(struct handler *handler)
 	} else if (status < 0) {
 		bevhost_conn_log(generator->conn, BEVHOST_LOG_WARNING,
 		    "no memory for a deadline");
+		bevhost_conn_set_reason(
+		    generator->conn, BEVHOST_REASON_OVERLOAD, NULL);
 		bevhost_conn_close(generator->conn, BEVHOST_CLOSE_NOW);
 	}
 }

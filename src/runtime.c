@@ -5,10 +5,8 @@
  */
 #include "runtime.h"
 
-#include "coro.h"
 #include "dial.h"
 #include "job.h"
-#include "log.h"
 #include "outbound.h"
 #include "outbound_list.h"
 #include "task.h"
@@ -28,19 +26,6 @@ runtime_init(struct event_base *base, size_t stack_size, int job_threads,
 	}
 	task_loop_clear();
 	return -1;
-}
-
-void
-runtime_prepare_stacks(void)
-{
-	if (log_enabled(BEVHOST_LOG_DEBUG))
-		coro_paint();
-	if (coro_limit() != 0)
-		log_write(BEVHOST_LOG_NOTICE, NULL,
-		    "at most %zu tasks: this kernel has no guards without "
-		    "mappings (raise vm.max_map_count for more)",
-		    coro_limit());
-	log_write(BEVHOST_LOG_INFO, NULL, "stacks by %s", coro_method());
 }
 
 void

@@ -7,6 +7,7 @@
  * the plugin, or from an event on the base that `start` was given.
  *
  * API changes, newest first:
+ *   1  bevhost_conn_set_reason.
  *   1  bevhost_conn_lend.
  *   1  BEVHOST_CLOSE_RESET; <bevhost/connect.h>.
  *   1  manifest, in the place of reserved[0].
@@ -49,11 +50,23 @@ void *bevhost_conn_state(const struct bevhost_conn *conn);
 uint64_t bevhost_conn_id(const struct bevhost_conn *conn);
 
 /*
- * Ends the connection with reason `handler`. Returns at once; afterwards
+ * Ends the connection with reason `handler`, or that of
+ * bevhost_conn_set_reason(). Returns at once; afterwards
  * nothing of the handler is called but close, and writes to the bev fail.
  * A second call does nothing, except that NOW overtakes the others.
  */
 void bevhost_conn_close(struct bevhost_conn *conn, enum bevhost_close how);
+
+/*
+ * Why the handler is going to close: for bevhost_conn_close(), the return of a
+ * generator or of an async function, and an open that returns -1. The reason
+ * is what close is told and what is counted; the text (NULL: none; 255 bytes
+ * at most; %m works, no newline) follows it in the log. A later call replaces
+ * both; once the connection has a reason to close it does nothing. A close
+ * that is not the handler's has a reason of its own, and no text.
+ */
+void bevhost_conn_set_reason(struct bevhost_conn *conn,
+    enum bevhost_reason reason, const char *format, ...) BEVHOST_PRINTF(3, 4);
 
 /* 1 once the connection has a reason to close, else 0. */
 int bevhost_conn_is_closing(const struct bevhost_conn *conn);

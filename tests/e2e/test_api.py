@@ -277,6 +277,87 @@ class Input(Serve):
             server.wait_log("closed: reset")
 
 
+class Reason(unittest.TestCase):
+    """What a handler says of its close: its word is what close is told and
+    what is counted, its text stands in the log."""
+
+    SLOW, RESET, LIFETIME = 15, 3, 16
+
+    def server(self, *options, name="serve"):
+        server = Server(plugin(name), options=options or ("-v",))
+        self.addCleanup(server.__exit__)
+        return server
+
+    def closed(self, server, commands):
+        """The line of the log for a connection that sends these."""
+        with server.connect() as connection:
+            port = connection.getsockname()[1]
+            connection.sendall(commands)
+            receive_all(connection)
+        log = server.wait_log(f":{port}: closed: ")
+        return [line.split(": closed: ")[1] for line in log.splitlines()
+                if f":{port}: closed: " in line]
+
+    def test_a_word_of_the_hosts(self):
+        server = self.server()
+        for how in (b"quit", b"abort"):
+            self.assertEqual(
+                self.closed(server, b"because 15\n" + how + b"\n"), ["slow"])
+        self.assertEqual(self.closed(server, b"quit\n"), ["handler"])
+        with server.connect() as connection:
+            connection.sendall(b"reasons\nquit\n")
+            self.assertEqual(receive_all(connection),
+                             b"slow slow handler references=0\n")
+
+    def test_a_text_of_its_own(self):
+        server = self.server()
+        self.assertEqual(
+            self.closed(server, b"because 2 full\xff\nquit\n"),
+            ["handler: full\\xff: Broken pipe"])
+        self.assertEqual(
+            self.closed(server, b"because 15 first\n"
+                        b"because 16 then this\nsend 3\nquit\n"),
+            ["lifetime: then this: Broken pipe"])
+
+    def test_a_text_that_is_too_long_is_cut(self):
+        line, = self.closed(
+            self.server(), b"because 15 " + b"x" * 1000 + b"\nquit\n")
+        self.assertEqual(line, "slow: " + "x" * 252 + "...")
+
+    def test_not_once_it_closes(self):
+        server = self.server()
+        with server.connect() as connection:
+            connection.sendall(b"because 15 what it says\nsend 1\n")
+            receive_exactly(connection, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                  struct.pack("ii", 1, 0))
+        # The host is first, and for a reason of its own.
+        self.assertTrue(
+            server.wait_log("closed: ").endswith("closed: reset\n"))
+
+    def test_the_host_has_its_own_text(self):
+        server = self.server("-v", "--idle-timeout=100ms")
+        self.assertEqual(self.closed(server, b"because 14 of mine\nsend 1\n"),
+                         ["idle"])
+
+    def test_no_reason_is_the_handlers_and_said(self):
+        server = self.server()
+        for number in (0, 17, -1, 1000):
+            self.assertEqual(
+                self.closed(server, b"because %d so\nquit\n" % number),
+                ["handler: so: Broken pipe"])
+        self.assertEqual(server.stderr().count(
+            ": bevhost_conn_set_reason: 17 is no reason: use one of "
+            "enum bevhost_reason"), 1)
+
+    def test_the_end_of_a_generator_and_of_a_task(self):
+        for name in ("generators", "tasks"):
+            with self.subTest(name):
+                self.assertEqual(
+                    self.closed(self.server(name=name), b"because\n"),
+                    ["limit: 7 of them"])
+
+
 class Lent(Serve):
     def test_the_host_reads_and_writes_no_more(self):
         connection = self.connect()

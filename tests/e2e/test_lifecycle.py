@@ -167,6 +167,14 @@ class Connection(unittest.TestCase):
                      "the closes")
             self.assertEqual(server.stderr().count("closed: error"), 3)
 
+    def test_open_fails_for_a_reason_of_its_own(self):
+        calls = Calls()
+        with Server(plugin("lifecycle"), "log=" + calls.name, "fail=open",
+                    "act=open-because", options=("-v",)) as server:
+            with server.connect() as connection:
+                self.assertEqual(receive_all(connection), b"")
+            server.wait_log("closed: overload: told to\n")
+
     def test_closes_in_open(self):
         def talk(connection, _calls):
             self.assertEqual(receive_all(connection), b"")

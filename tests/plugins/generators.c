@@ -110,6 +110,10 @@ generators_run(struct bevhost_generator *g)
 			for (frame->ends = 0; frame->ends < 3; frame->ends++)
 				BEVHOST_YIELD_READ(g, 1, -1);
 			evbuffer_add_printf(output, "why=%d\n", g->why);
+		} else if (strcmp(frame->next.line, "because") == 0) {
+			bevhost_conn_set_reason(
+			    g->conn, BEVHOST_REASON_LIMIT, "%d of them", 7);
+			break;
 		} else {
 			evbuffer_add_printf(output, "%s\n", frame->next.line);
 		}

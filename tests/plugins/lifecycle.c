@@ -208,6 +208,9 @@ lifecycle_open(void *self, struct bevhost_conn *conn, struct bufferevent *bev,
 		bufferevent_write(bev, "welcome", 7);
 	if (lifecycle_acts(self, "open-close-flush"))
 		bevhost_conn_close(conn, BEVHOST_CLOSE_FLUSH);
+	if (lifecycle_acts(self, "open-because"))
+		bevhost_conn_set_reason(
+		    conn, BEVHOST_REASON_OVERLOAD, "told to");
 	if (lifecycle_result(self, "open") < 0)
 		return -1;
 	own = calloc(1, sizeof(*own));

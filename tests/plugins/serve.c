@@ -21,6 +21,7 @@
  *	reasons		the reasons of all that closed, as a line
  *	lend		the socket is lent, and says "lent"; a line says "busy"
  *			when it is not to be had for bytes in the buffers
+ *	because N TEXT	says why it is going to close: the reason N, and a text
  *	quit, abort	close, flushing or not
  *	reset-self	what the plugin counts starts anew
  */
@@ -135,6 +136,19 @@ serve_block(const char *path)
 }
 
 static void
+serve_because(struct serve_conn *own, char *rest)
+{
+	char *text;
+	long reason = strtol(rest, &text, 10);
+
+	errno = EPIPE;
+	bevhost_conn_set_reason(own->conn, (enum bevhost_reason)reason,
+	    text[0] != '\0' ? "%s: %m" : NULL, text + 1);
+	if (errno != EPIPE)
+		abort();
+}
+
+static void
 serve_send(struct serve_conn *own, struct bufferevent *bev, const char *word,
     const char *rest)
 {
@@ -241,6 +255,8 @@ serve_read(struct bufferevent *bev, void *state)
 		serve_set(own, bev, line, rest ? atol(rest) : 0);
 		if (strcmp(line, "lend") == 0)
 			serve_lend(own, bev);
+		else if (strcmp(line, "because") == 0)
+			serve_because(own, rest);
 		free(line);
 	}
 }

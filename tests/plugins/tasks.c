@@ -509,6 +509,10 @@ tasks_run(struct bevhost_stream *stream, void *self)
 
 			snprintf(out, sizeof(out), "too long");
 			evbuffer_drain(input, sizeof(line));
+		} else if (strcmp(line, "because") == 0) {
+			bevhost_conn_set_reason(bevhost_stream_conn(stream),
+			    BEVHOST_REASON_LIMIT, "%d of them", 7);
+			break;
 		} else {
 			tasks_do(stream, tasks, line, out, sizeof(out));
 		}
