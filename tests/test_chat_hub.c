@@ -38,6 +38,7 @@ static struct hub *test_hub;
 static struct test_listener test_listeners[TEST_LISTENERS];
 static struct test_kept test_kept[TEST_TOPICS];
 static int test_lost_some;
+static size_t test_backlog;
 static const char *const test_names[TEST_TOPICS] = { "a", "b", "c" };
 
 static struct test_listener *
@@ -67,13 +68,14 @@ test_forget(int topic)
 }
 
 static void
-test_on_lost(struct hub_subscriber *sub)
+test_on_lost(struct hub_subscriber *sub, size_t behind)
 {
 	struct test_listener *listener = test_listener_of(sub);
 
 	int topic = listener->topic;
 
 	ck_assert(listener->deaf);
+	ck_assert_uint_gt(behind, test_backlog);
 	listener->lost = 1;
 	listener->topic = -1;
 	hub_unsubscribe(test_hub, sub);
@@ -113,6 +115,7 @@ test_start(size_t backlog_bytes)
 	memset(test_listeners, 0, sizeof(test_listeners));
 	memset(test_kept, 0, sizeof(test_kept));
 	test_lost_some = 0;
+	test_backlog = backlog_bytes;
 	test_base = event_base_new();
 	test_hub = hub_new(test_base, &options);
 	ck_assert_ptr_nonnull(test_hub);

@@ -213,6 +213,7 @@ chat_drain(void *state)
 
 	chat_member_tell(member, "The server stops or changes. Come again.");
 	chat_member_leave(member, NULL);
+	bevhost_conn_set_reason(member->conn, BEVHOST_REASON_DRAIN, NULL);
 	bevhost_conn_close(member->conn, BEVHOST_CLOSE_FLUSH);
 }
 

@@ -27,7 +27,7 @@ struct chat {
 	char line[CHAT_LINE_MAX + 3]; /* that is read */
 	char said[CHAT_SAID_SIZE];    /* that is written */
 	char dropped[CHAT_DROPPED_SIZE];
-	size_t dropped_count, dropped_unnamed, dropped_len;
+	size_t dropped_count, dropped_unnamed, dropped_len, dropped_slow;
 };
 
 struct chat_member {

@@ -297,6 +297,8 @@ chat_member_quit(struct chat_member *member)
 {
 	chat_member_tell(member, "Good bye.");
 	chat_member_leave(member, "has left");
+	bevhost_conn_set_reason(
+	    member->conn, BEVHOST_REASON_HANDLER, "%s has quit", member->nick);
 	bevhost_conn_close(member->conn, BEVHOST_CLOSE_FLUSH);
 }
 
@@ -319,16 +321,12 @@ chat_member_on_behind(struct hub_subscriber *sub, int behind)
 	    behind ? chat_member_on_write : NULL, NULL);
 }
 
+/* For the line that tells the others. */
 static void
-chat_member_on_lost(struct hub_subscriber *sub)
+chat_member_note_dropped(struct chat_member *member)
 {
-	struct chat_member *member = chat_member_of(sub);
 	struct chat *chat = member->chat;
 
-	if (bevhost_conn_is_closing(member->conn)) {
-		chat_member_leave(member, "has left");
-		return;
-	}
 	if (chat->dropped_len + CHAT_NAME_SIZE + 2 < CHAT_DROPPED_SIZE)
 		chat->dropped_len +=
 		    (size_t)snprintf(chat->dropped + chat->dropped_len,
@@ -337,8 +335,26 @@ chat_member_on_lost(struct hub_subscriber *sub)
 	else
 		chat->dropped_unnamed++;
 	chat->dropped_count++;
-	bevhost_conn_log(member->conn, BEVHOST_LOG_INFO,
-	    "%s does not read what it is sent: dropped", member->nick);
+}
+
+static void
+chat_member_on_lost(struct hub_subscriber *sub, size_t behind)
+{
+	struct chat_member *member = chat_member_of(sub);
+
+	if (bevhost_conn_is_closing(member->conn)) {
+		chat_member_leave(member, "has left");
+		return;
+	}
+	chat_member_note_dropped(member);
+	if (behind > 0) {
+		member->chat->dropped_slow++;
+		bevhost_conn_set_reason(member->conn, BEVHOST_REASON_SLOW,
+		    "%s is %zu bytes behind", member->nick, behind);
+	} else {
+		bevhost_conn_set_reason(member->conn, BEVHOST_REASON_OVERLOAD,
+		    "no memory for what %s is to be sent", member->nick);
+	}
 	chat_member_leave(member, NULL);
 	bevhost_conn_close(member->conn, BEVHOST_CLOSE_NOW);
 }
@@ -350,18 +366,20 @@ chat_member_on_lost_some(struct hub *hub, const char *room)
 {
 	struct chat *chat = hub_owner(hub);
 	size_t count = chat->dropped_count, unnamed = chat->dropped_unnamed;
+	int all_slow = chat->dropped_slow == count;
 	char more[32] = "";
 
 	if (count == 0)
 		return;
 	chat->dropped_count = chat->dropped_unnamed = chat->dropped_len = 0;
+	chat->dropped_slow = 0;
 	if (unnamed > 0)
 		snprintf(more, sizeof(more), " and %zu more", unnamed);
-	bevhost_log(BEVHOST_LOG_NOTICE,
-	    "%s: %zu dropped who did not read what they were sent", room,
-	    count);
-	chat_member_notice(
-	    chat, room, NULL, "%s%s dropped: too slow", chat->dropped, more);
+	bevhost_log(BEVHOST_LOG_NOTICE, "%s: %zu dropped%s", room, count,
+	    all_slow ? " who did not read what they were sent"
+		     : ": there was no memory for all");
+	chat_member_notice(chat, room, NULL, "%s%s dropped: %s", chat->dropped,
+	    more, all_slow ? "too slow" : "no memory");
 }
 
 const struct hub_ops chat_hub_ops = {

@@ -150,14 +150,22 @@ hub_set_place(struct hub_subscriber *sub, struct hub_place at)
 	hub_place_set(&sub->place, at);
 }
 
+/* What it has not taken. */
+static size_t
+hub_behind(const struct hub_subscriber *sub)
+{
+	return hub_place_left(hub_place_of(sub)) +
+	       evbuffer_get_length(sub->output);
+}
+
 static void
-hub_lose(struct hub *hub, struct hub_subscriber *sub)
+hub_lose(struct hub *hub, struct hub_subscriber *sub, size_t behind)
 {
 	char name[HUB_NAME_SIZE] = "";
 
 	if (sub->topic != NULL)
 		memcpy(name, sub->topic->name, sizeof(name));
-	hub->options.ops->lost(sub);
+	hub->options.ops->lost(sub, behind);
 	hub->options.ops->lost_some(hub, name);
 }
 
@@ -169,13 +177,15 @@ static int
 hub_pump(struct hub *hub, struct hub_subscriber *sub)
 {
 	struct hub_place at = hub_place_of(sub);
+	size_t behind = 0;
 
-	if (evbuffer_get_length(sub->output) <= hub->options.backlog_bytes &&
-	    hub_log_send(&at, sub->output, SIZE_MAX) == 0) {
+	if (evbuffer_get_length(sub->output) > hub->options.backlog_bytes)
+		behind = hub_behind(sub);
+	else if (hub_log_send(&at, sub->output, SIZE_MAX) == 0) {
 		hub_set_place(sub, at);
 		return 0;
 	}
-	hub_lose(hub, sub);
+	hub_lose(hub, sub, behind);
 	return -1;
 }
 
@@ -209,13 +219,14 @@ hub_topic_lose(struct hub *hub, struct hub_topic *topic)
 	for (sub = TAILQ_FIRST(&topic->subs); sub != NULL; sub = next) {
 		next = TAILQ_NEXT(sub, entry);
 		if (sub->place.block == topic->log.first)
-			hub->options.ops->lost(sub);
+			hub->options.ops->lost(sub, hub_behind(sub));
 	}
 	hub->options.ops->lost_some(hub, topic->name);
 }
 
 /* Only those that are behind have a place before `flushed`: the log is kept for
-   them, and only so much of it. */
+   them, until they have not heard of so much of it, be their place at the end
+   of their block. */
 static void
 hub_topic_trim(struct hub *hub, struct hub_topic *topic)
 {
@@ -223,7 +234,8 @@ hub_topic_trim(struct hub *hub, struct hub_topic *topic)
 
 	while (log->first != topic->flushed.block) {
 		if (log->first->readers > 0) {
-			if (log->bytes <= hub->options.backlog_bytes)
+			if (log->bytes - log->first->used <=
+			    hub->options.backlog_bytes)
 				return;
 			hub_topic_lose(hub, topic);
 		}
@@ -246,7 +258,7 @@ hub_topic_flush(struct hub *hub, struct hub_topic *topic)
 		next = TAILQ_NEXT(sub, entry);
 		if (sub->behind || hub_give(hub, sub, begin) == 0)
 			continue;
-		hub->options.ops->lost(sub);
+		hub->options.ops->lost(sub, 0);
 		lost = 1;
 	}
 	if (lost)
@@ -387,7 +399,7 @@ hub_tell(
 		return -ENOMEM;
 	if (evbuffer_add(sub->output, line, len) == 0)
 		return 0;
-	hub_lose(hub, sub);
+	hub_lose(hub, sub, 0);
 	return -ENOMEM;
 }
 
@@ -401,7 +413,7 @@ hub_taken(struct hub *hub, struct hub_subscriber *sub)
 	if (sub->topic != NULL) {
 		at = sub->place;
 		if (hub_log_send(&at, sub->output, HUB_TAKE_BYTES) < 0) {
-			hub_lose(hub, sub);
+			hub_lose(hub, sub, 0);
 			return;
 		}
 		hub_place_set(&sub->place, at);

@@ -40,9 +40,9 @@ struct hub_subscriber {
 struct hub_ops {
 	/* hub_taken() is to be called when output is empty, or no more. */
 	void (*behind)(struct hub_subscriber *sub, int behind);
-	/* It is too far behind, or its output takes nothing: it unsubscribes,
-	   and no other does. */
-	void (*lost)(struct hub_subscriber *sub);
+	/* So many bytes behind, which is too far, or 0: its output takes
+	   nothing. It unsubscribes, and no other does. */
+	void (*lost)(struct hub_subscriber *sub, size_t behind);
 	/* Some were lost of those that heard this topic; what is published now
 	   goes to the others. */
 	void (*lost_some)(struct hub *hub, const char *name);

@@ -96,7 +96,7 @@ int
 hub_log_init(struct hub_log *log)
 {
 	log->first = log->last = hub_block_new(HUB_BLOCK_MIN);
-	log->bytes = HUB_BLOCK_MIN;
+	log->bytes = 0;
 	return log->first != NULL ? 0 : -ENOMEM;
 }
 
@@ -107,7 +107,7 @@ hub_log_trim(struct hub_log *log)
 
 	assert(block->readers == 0);
 	log->first = block->next;
-	log->bytes -= block->size;
+	log->bytes -= block->used;
 	hub_block_return(block);
 }
 
@@ -134,7 +134,6 @@ hub_log_grow(struct hub_log *log, size_t len)
 		return -ENOMEM;
 	log->last->next = block;
 	log->last = block;
-	log->bytes += size;
 	return 0;
 }
 
@@ -153,6 +152,7 @@ hub_log_append(
 	if (line != NULL)
 		*line = (struct hub_line){ block, block->used, len };
 	block->used += len;
+	log->bytes += len;
 	return 0;
 }
 

@@ -21,7 +21,7 @@ struct hub_block {
 
 struct hub_log {
 	struct hub_block *first, *last;
-	size_t bytes; /* that its blocks have room for */
+	size_t bytes; /* that are in its blocks */
 };
 
 /* A place in a log. block NULL: none. */

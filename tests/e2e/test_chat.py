@@ -3,6 +3,7 @@
 read. What is said and answered is in plugins/chat/*.conv."""
 
 import contextlib
+import re
 import shutil
 import socket
 import subprocess
@@ -84,7 +85,7 @@ class Readers(unittest.TestCase):
             bob.expect("* guest3 has joined")
             said = 0
             # bob hears each line before the next one is said.
-            while "guest3 does not read" not in server.stderr():
+            while "closed: slow" not in server.stderr():
                 said += 1
                 alice.say("%06d %s" % (said, "x" * 900))
                 self.assertEqual(
@@ -92,8 +93,10 @@ class Readers(unittest.TestCase):
                 self.assertLess(said, 100000)
             alice.expect("* guest3 dropped: too slow")
             bob.expect("* guest3 dropped: too slow")
-            self.assertIn("lobby: 1 dropped who did not read",
-                          server.stderr())
+            log = server.wait_log("lobby: 1 dropped who did not read")
+            behind = re.search(
+                r"closed: slow: guest3 is (\d+) bytes behind\n", log)
+            self.assertGreater(int(behind[1]), 16384)
             with contextlib.suppress(ConnectionResetError):
                 while mallory.recv(1 << 16):
                     pass
@@ -223,9 +226,15 @@ class Clients(unittest.TestCase):
 
 class Life(unittest.TestCase):
     def test_who_is_there_is_told_when_it_stops(self):
-        with Server("chat") as server, Client(server, "alice") as alice, \
+        with Server("chat", options=("-v",)) as server, \
+                Client(server, "alice") as alice, \
                 Client(server, "bob") as bob:
             alice.expect("bob now")
+            with Client(server, "carol") as carol:
+                carol.say("/quit")
+                server.wait_log("closed: handler: carol has quit\n")
+            for member in (alice, bob):
+                member.expect("* carol has left")
             server.kill()
             for member in (alice, bob):
                 self.assertEqual(
@@ -233,6 +242,7 @@ class Life(unittest.TestCase):
                     "* The server stops or changes. Come again.")
                 self.assertIsNone(member.line())
             self.assertEqual(server.process.wait(harness.PATIENCE), 0)
+            self.assertEqual(server.stderr().count("closed: drain\n"), 2)
 
     def test_after_a_reload_all_come_to_the_new_rooms(self):
         with Server("chat", master=True) as server, \

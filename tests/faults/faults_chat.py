@@ -79,7 +79,7 @@ class Chat(FaultTest):
                         for number in range(100))
             self.members(server, 500, deaf=True)
             times, number = [], 0
-            while server.stderr().count("does not read") < 500:
+            while server.stderr().count("closed: slow") < 500:
                 times.append(self.hear(speaker, listeners, number))
                 number += 1
                 self.assertLess(number, 5000)
