@@ -40,6 +40,7 @@ struct chat_member {
 	int64_t paid_us;	     /* until then its lines are paid for */
 	unsigned skips : 1;	     /* the rest of a line that is too long */
 	unsigned warned : 1;	     /* that it is too fast */
+	unsigned waited : 1;	     /* until now, and so has not paused */
 	unsigned gone : 1;	     /* has no nick and hears nothing */
 };
 

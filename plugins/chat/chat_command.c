@@ -3,6 +3,7 @@
 #include "chat.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Cuts the first word off and returns what follows it. */
 static char *
@@ -106,7 +107,7 @@ chat_command(struct chat_member *member, char *line)
 	size_t i;
 
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(line, commands[i].name) == 0) {
+		if (strcasecmp(line, commands[i].name) == 0) {
 			commands[i].run(member, rest);
 			return;
 		}

@@ -16,7 +16,9 @@ chat_flood_on_timer(struct bevhost_conn *conn, void *state)
 
 	(void)conn;
 	bufferevent_enable(member->bev, EV_READ);
+	member->waited = 1;
 	chat_read(member->bev, member);
+	member->waited = 0;
 }
 
 static int
@@ -48,7 +50,7 @@ chat_flood_take(struct chat_member *member)
 	line_us = CHAT_FLOOD_US / chat->rate;
 	if (member->paid_us <= now_us) {
 		member->paid_us = now_us;
-		member->warned = 0;
+		member->warned &= member->waited;
 	}
 	wait_us = member->paid_us - now_us - (chat->burst - 1) * line_us;
 	if (wait_us > 0) {
