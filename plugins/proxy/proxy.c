@@ -239,8 +239,8 @@ proxy_try(struct proxy_relay *relay)
 	    proxy_choose(proxy, relay->conn, relay->tried);
 
 	if (target == NULL) {
-		bevhost_conn_log(
-		    relay->conn, BEVHOST_LOG_INFO, "no target is left to try");
+		bevhost_conn_set_reason(relay->conn, BEVHOST_REASON_HANDLER,
+		    "no target is left to try");
 		return -1;
 	}
 	relay->tried |= UINT64_C(1) << (target - proxy->targets);
@@ -252,6 +252,8 @@ proxy_try(struct proxy_relay *relay)
 	if (relay->outbound == NULL) {
 		bevhost_conn_log(
 		    relay->conn, BEVHOST_LOG_WARNING, "%s: %m", target->text);
+		bevhost_conn_set_reason(relay->conn, BEVHOST_REASON_HANDLER,
+		    "%s: %m", target->text);
 		return -1;
 	}
 	relay->target = target;
@@ -280,6 +282,8 @@ void
 proxy_connected(
     struct proxy_relay *relay, struct bevhost_outbound *outbound, int status)
 {
+	const char *why;
+
 	if (status == 0) {
 		proxy_target_succeeded(relay->target);
 		proxy_keep_alive(outbound);
@@ -287,8 +291,10 @@ proxy_connected(
 		return;
 	}
 	relay->outbound = NULL;
-	proxy_target_failed(
-	    relay->target, status, bevhost_outbound_why(outbound));
+	why = bevhost_outbound_why(outbound);
+	proxy_target_failed(relay->target, status, why);
+	bevhost_conn_set_reason(relay->conn, BEVHOST_REASON_HANDLER, "%s: %s",
+	    relay->target->text, proxy_what(relay->target, status, why));
 	proxy_leave_target(relay);
 	proxy_try_another(relay);
 }
@@ -333,13 +339,14 @@ proxy_on_drain_timer(struct bevhost_conn *conn, void *state)
 {
 	struct proxy_relay *relay = state;
 
+	(void)conn;
 	if (relay->quiet) {
 		proxy_relay_finish(relay);
 		return;
 	}
 	relay->quiet = 1;
 	if (bevhost_timer_start(relay->timer, relay->proxy->drain_idle_ms) < 0)
-		bevhost_conn_close(conn, BEVHOST_CLOSE_FLUSH);
+		proxy_relay_finish(relay);
 }
 
 static void

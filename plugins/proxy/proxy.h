@@ -75,6 +75,9 @@ void proxy_targets_clear(struct proxy *proxy);
 struct proxy_target *proxy_choose(
     struct proxy *proxy, const struct bevhost_conn *conn, uint64_t tried);
 
+/* What is wrong with it, for the log. */
+const char *
+proxy_what(const struct proxy_target *target, int status, const char *why);
 /* What came of connecting to it. */
 void
 proxy_target_failed(struct proxy_target *target, int status, const char *why);
@@ -103,7 +106,7 @@ void proxy_connected(
 void proxy_relay_start(struct proxy_relay *relay);
 /* The callbacks of the outbound connection. */
 extern const struct bevhost_outbound_calls proxy_calls;
-/* It ends: what is under way arrives, and nothing more is taken. */
+/* The host stops: what is under way arrives, and nothing more is taken. */
 void proxy_relay_finish(struct proxy_relay *relay);
 /* Those of the client's, from then on. */
 void proxy_relay_on_read(struct bufferevent *bev, void *state);

@@ -7,6 +7,8 @@
  */
 #include "proxy.h"
 
+#include <errno.h>
+
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
@@ -39,6 +41,8 @@ proxy_relay_end(struct proxy_relay *relay)
 		return;
 	bevhost_outbound_close(relay->outbound, BEVHOST_CLOSE_FLUSH);
 	relay->outbound = NULL;
+	bevhost_conn_set_reason(
+	    relay->conn, BEVHOST_REASON_PEER, "%s", relay->target->text);
 	bevhost_conn_close(relay->conn, BEVHOST_CLOSE_FLUSH);
 }
 
@@ -126,9 +130,14 @@ static void
 proxy_relay_on_target_event(struct bufferevent *target, short what, void *arg)
 {
 	struct proxy_relay *relay = arg;
+	int error = what & BEV_EVENT_TIMEOUT ? ETIMEDOUT : errno;
 
 	proxy_forward(relay, target, bevhost_conn_bev(relay->conn));
 	if (!(what & BEV_EVENT_EOF)) {
+		bevhost_conn_set_reason(relay->conn, BEVHOST_REASON_HANDLER,
+		    "%s: %s", relay->target->text,
+		    proxy_what(relay->target, -error,
+			bevhost_outbound_why(relay->outbound)));
 		bevhost_conn_close(relay->conn, BEVHOST_CLOSE_RESET);
 		return;
 	}
@@ -140,6 +149,8 @@ proxy_relay_on_target_event(struct bufferevent *target, short what, void *arg)
 void
 proxy_relay_finish(struct proxy_relay *relay)
 {
+	bevhost_conn_set_reason(
+	    relay->conn, BEVHOST_REASON_DRAIN, "%s", relay->target->text);
 	bevhost_conn_close(relay->conn, BEVHOST_CLOSE_FLUSH);
 }
 

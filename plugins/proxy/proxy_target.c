@@ -261,8 +261,7 @@ proxy_choose(
 
 /* Resting */
 
-/* What is wrong, for the log. */
-static const char *
+const char *
 proxy_what(const struct proxy_target *target, int status, const char *why)
 {
 	if (why != NULL)

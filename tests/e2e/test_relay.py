@@ -254,6 +254,45 @@ class Bytes(unittest.TestCase):
                          "both descriptors to be closed")
 
 
+class Reasons(unittest.TestCase):
+    """The log says how a relay has ended, and with which target."""
+
+    def test_both_have_sent_their_last(self):
+        with relayed(options=["-v"]) as (server, client, remote):
+            host, port = remote.getsockname()[:2]
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(receive_all(remote), b"")
+            remote.close()
+            self.assertEqual(receive_all(client), b"")
+            server.wait_log(f"closed: peer: {host}:{port}\n")
+
+    def test_the_target_has_failed(self):
+        with relayed(options=["-v"]) as (server, client, remote):
+            host, port = remote.getsockname()[:2]
+            remote.sendall(b"x")
+            self.assertEqual(client.recv(1), b"x")
+            reset(remote)
+            with self.assertRaises(ConnectionResetError):
+                client.recv(1)
+            server.wait_log(f"closed: handler: {host}:{port}: "
+                            "Connection reset by peer\n")
+
+    def test_the_host_stops(self):
+        with relayed("drain-idle=10ms", options=["-v"]) as (
+                server, _client, remote):
+            host, port = remote.getsockname()[:2]
+            self.assertEqual(server.stop(), 0)
+            self.assertIn(f"closed: drain: {host}:{port}\n", server.stderr())
+
+    def test_no_more_than_so_many_are_tried(self):
+        one, two = unused(), unused()
+        with Server("proxy", f"to={one},{two}", "retries=0",
+                    options=["-v"]) as server:
+            with server.connect() as client:
+                self.assertEqual(receive_all(client), b"")
+            server.wait_log(f"closed: handler: {one}: Connection refused\n")
+
+
 class BackPressure(unittest.TestCase):
     def assert_slow(self, sender, receiver, server, other):
         before = memory(server.pid)
