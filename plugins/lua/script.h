@@ -138,6 +138,15 @@ void script_stream_set(struct script_stream *stream, struct script_task *task,
     struct bevhost_stream *host);
 /* Those of a task that ends. */
 void script_stream_forget(struct script_task *task);
+void script_stream_unlink(struct script_stream *stream);
+/* The first argument, or an error. */
+struct script_stream *script_check_stream(lua_State *L);
+
+/* script_close.c: methods, and what they have in common. */
+void script_stream_close(struct script_stream *stream, enum bevhost_close how);
+int script_close(lua_State *L);
+int script_stream_leave(lua_State *L);
+int script_set_reason(lua_State *L);
 int script_connect(lua_State *L);
 
 /* script_string.c: find, match, gmatch and gsub, into the table on top. */

@@ -23,7 +23,7 @@
 /* With more than that owed, nothing is added. */
 #define SCRIPT_OWED_MAX ((size_t)1024 * 1024)
 
-static struct script_stream *
+struct script_stream *
 script_check_stream(lua_State *L)
 {
 	return luaL_checkudata(L, 1, SCRIPT_CONN);
@@ -323,7 +323,7 @@ script_write_eof(lua_State *L)
 
 /* The life of a stream */
 
-static void
+void
 script_stream_unlink(struct script_stream *stream)
 {
 	if (stream->stream == NULL)
@@ -369,31 +369,6 @@ script_stream_set(struct script_stream *stream, struct script_task *task,
 	task->streams = stream;
 }
 
-static void
-script_stream_close(struct script_stream *stream, enum bevhost_close how)
-{
-	struct bevhost_stream *host = stream->stream;
-
-	if (host == NULL)
-		return;
-	/* What is said to a client's afterwards is that it closes. */
-	if (bevhost_stream_conn(host) == NULL)
-		script_stream_unlink(stream);
-	bevhost_stream_close(host, how);
-}
-
-/* conn:close(["now"]) */
-static int
-script_close(lua_State *L)
-{
-	static const char *const hows[] = { "flush", "now", NULL };
-	int how = luaL_checkoption(L, 2, "flush", hows);
-
-	script_stream_close(script_check_stream(L),
-	    how == 0 ? BEVHOST_CLOSE_FLUSH : BEVHOST_CLOSE_NOW);
-	return 0;
-}
-
 /* One that the script has made and lost is closed; a client's is not its. */
 static int
 script_stream_gc(lua_State *L)
@@ -403,14 +378,6 @@ script_stream_gc(lua_State *L)
 	if (stream->owner != NULL)
 		script_stream_close(stream, BEVHOST_CLOSE_FLUSH);
 	script_stream_unlink(stream);
-	return 0;
-}
-
-/* local conn <close> = ... */
-static int
-script_stream_leave(lua_State *L)
-{
-	script_stream_close(script_check_stream(L), BEVHOST_CLOSE_FLUSH);
 	return 0;
 }
 
@@ -480,6 +447,7 @@ script_open_stream(lua_State *L)
 		{ "read_exactly", script_read_exactly },
 		{ "read_line", script_read_line },
 		{ "read_until", script_read_until },
+		{ "set_reason", script_set_reason },
 		{ "write", script_write },
 		{ "write_eof", script_write_eof },
 		{ NULL, NULL },

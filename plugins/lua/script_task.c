@@ -176,13 +176,15 @@ script_log_memory(const struct script_task *task, struct bevhost_conn *conn)
 {
 	const struct script_owner *owner = &task->conn->owner;
 
-	if (task->script->where[0] == '\0')
+	if (task->script->where[0] == '\0') {
+		bevhost_conn_set_reason(conn, BEVHOST_REASON_OVERLOAD, NULL);
 		bevhost_conn_log(conn, BEVHOST_LOG_ERROR, "not enough memory");
-	else
+	} else {
 		bevhost_conn_log(conn, BEVHOST_LOG_ERROR,
 		    "%stoo much memory, of which it holds %zu bytes (the limit "
 		    "is memory)",
 		    task->script->where, owner->bytes);
+	}
 }
 
 static void
@@ -196,6 +198,7 @@ script_task_log(struct script_task *task, int status)
 	if (status == LUA_OK || script_is_over(task->L, -1))
 		return;
 	task->failed = 1;
+	bevhost_conn_set_reason(conn, BEVHOST_REASON_ERROR, NULL);
 	if (status == LUA_ERRMEM)
 		script_log_memory(task, conn);
 	else
@@ -337,9 +340,12 @@ script_run(struct bevhost_stream *stream, void *self)
 	struct script_conn *conn = script_conn_new(script, stream);
 	int status = conn != NULL ? script_run_conn(script, conn) : -ENOMEM;
 
-	if (status == -ENOMEM)
+	if (status == -ENOMEM) {
+		bevhost_conn_set_reason(
+		    bevhost_stream_conn(stream), BEVHOST_REASON_OVERLOAD, NULL);
 		bevhost_conn_log(bevhost_stream_conn(stream), BEVHOST_LOG_ERROR,
 		    "not enough memory");
+	}
 	if (conn != NULL)
 		script_conn_end(conn);
 	return status;

@@ -601,6 +601,43 @@ class Limits(Script):
                     self.assertEqual(self.ask(server, "say(1)"), "1\n")
 
 
+class Reasons(Script):
+    def closed(self, code, *words):
+        """What the log says of the end of a connection with this code."""
+        with self.serve(*words, options=("-v",)) as server:
+            self.ask(server, code)
+            log = server.wait_log("closed: ")
+            return log.split("closed: ")[1].splitlines()[0]
+
+    def test_the_scripts(self):
+        for code, said in (
+                ("(...):set_reason('limit')", "limit"),
+                ("(...):set_reason('denied', 'no\\nway %s')",
+                 "denied: no\\nway %s"),
+                ("(...):set_reason('slow', 7); (...):close('now')", "slow: 7"),
+                ("local c = ... c:close() c:set_reason('limit')", "handler"),
+                ("", "handler")):
+            with self.subTest(code=code):
+                self.assertEqual(self.closed(code), said)
+
+    def test_of_an_error(self):
+        self.assertEqual(self.closed("error('x')"), "error")
+        self.assertEqual(self.closed("while true do end"), "error")
+        self.assertEqual(
+            self.closed("local t = {} while true do t[#t + 1] = {} end",
+                        "memory=1M"), "error")
+
+    def test_what_is_none(self):
+        for code, said in (
+                ("(...):set_reason('tired')", "it is no reason"),
+                ("(...):set_reason('none')", "it is no reason"),
+                ("(...):set_reason()", "string expected, got no value"),
+                ("(...):set_reason('limit', {})", "string expected")):
+            with self.subTest(code=code), self.serve() as server:
+                self.ask(server, code)
+                server.wait_log(said)
+
+
 class Errors(Script):
     def test_an_error_closes_its_connection_alone(self):
         with self.serve() as server:
