@@ -282,6 +282,10 @@ exec_run(struct bevhost_stream *client, void *self)
 	else
 		status = fd;
 	if (status < 0 && status != -ECANCELED) {
+		bevhost_conn_set_reason(conn,
+		    status == -ECONNREFUSED ? BEVHOST_REASON_ERROR
+					    : BEVHOST_REASON_OVERLOAD,
+		    NULL);
 		errno = -status;
 		bevhost_conn_log(conn, BEVHOST_LOG_WARNING, "no program: %m");
 	}

@@ -157,6 +157,7 @@ exec_child_log_failure(const struct exec_child *child, int error)
 	/* Its connection was closed before it was told to run. */
 	if (error == 0)
 		return;
+	bevhost_conn_set_reason(child->conn, BEVHOST_REASON_ERROR, NULL);
 	errno = error;
 	bevhost_conn_log(child->conn, BEVHOST_LOG_WARNING,
 	    error == ENOEXEC

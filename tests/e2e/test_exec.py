@@ -430,11 +430,12 @@ class Life(unittest.TestCase):
             os.chmod(folder, 0o755)
             path = os.path.join(folder, "mine")
             shutil.copy("/bin/cat", path)
-            with serve(path) as server:
+            with serve(path, options=("-v",)) as server:
                 self.assertEqual(ask(server, b"x"), b"x")
                 os.unlink(path)
                 self.assertEqual(ask(server, b"x"), b"")
                 server.wait_log(f"cannot run {path}: No such file")
+                server.wait_log("closed: error\n")
                 with open(path, "w") as file:
                     file.write("echo no first line\n")
                 os.chmod(path, 0o755)
