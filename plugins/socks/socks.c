@@ -216,6 +216,8 @@ socks_refuse(const struct socks_talk *talk, int status)
 			: status < 0	       ? strerror(-status)
 					       : "";
 	bevhost_conn_log(conn, BEVHOST_LOG_INFO, "refused: %s", wrong);
+	if (status == -ETIMEDOUT)
+		bevhost_conn_set_reason(conn, BEVHOST_REASON_TIMEOUT, NULL);
 	if (status > 0)
 		return socks_reply_failed(
 		    talk->stream, (enum socks_code)status);

@@ -8,6 +8,7 @@
 #include "socks.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <event2/buffer.h>
 
@@ -96,6 +97,9 @@ socks_run_back(void *arg)
 	int status = socks_run_way(back);
 
 	if (status < 0 && status != -ECANCELED) {
+		bevhost_conn_set_reason(bevhost_stream_conn(back->to),
+		    BEVHOST_REASON_HANDLER, "the server: %s",
+		    strerror(-status));
 		bevhost_stream_drain(
 		    back->to, bevhost_after_ms(SOCKS_LAST_WORDS_MS));
 		socks_reset(back->to);

@@ -596,6 +596,8 @@ class Times(unittest.TestCase):
                                          else b"")
                 self.assertEqual(
                     server.stderr().count("handshake took too long"), 4)
+                wait_for(lambda: server.stderr().count("closed: timeout\n")
+                         == 4, "the closes")
                 # Longer than that, a relay stays.
                 client.sendall(b"x")
                 self.assertEqual(receive_exactly(remote, 1), b"x")
@@ -804,9 +806,12 @@ class Relays(Shared):
         client, remote = self.relay()
         remote.sendall(b"last words")
         self.assertEqual(receive_exactly(client, 10), b"last words")
+        port = client.getsockname()[1]
         reset(remote)
         with self.assertRaises(ConnectionResetError):
             receive_all(client)
+        self.server.wait_log(f":{port}: closed: handler: the server: "
+                             "Connection reset by peer\n")
 
     def test_a_reset_after_the_client_has_ended(self):
         client, remote = self.relay()
