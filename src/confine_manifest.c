@@ -56,7 +56,8 @@ confine_add_instance(
 
 	if (manifest == NULL)
 		return 0;
-	sandbox->may |= manifest->flags;
+	sandbox->may |=
+	    manifest->flags & ~(unsigned)BEVHOST_MANIFEST_ONE_WORKER;
 	if (manifest->flags & BEVHOST_MANIFEST_EXEC)
 		reads |= SANDBOX_RUN;
 	if (manifest->writes != NULL && manifest->writes[0] != NULL)

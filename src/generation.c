@@ -113,6 +113,7 @@ generation_write_order(const struct slot *slot, struct order *order)
 	memset(order, 0, sizeof(*order));
 	order->slot = slot->number;
 	order->first = slot->index == 0;
+	order->workers = slot->of;
 	order->generation = generation->number;
 	order->cpu = slot->cpu;
 	order->test = generation->test;

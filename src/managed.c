@@ -28,6 +28,7 @@
 #include "crash.h"
 #include "gate_host.h"
 #include "ipc.h"
+#include "load_workers.h"
 #include "log.h"
 #include "order.h"
 #include "privileges.h"
@@ -399,6 +400,9 @@ managed_start(struct managed *managed)
 	}
 	if (status == 0)
 		status = serve_ready(managed->serve);
+	if (status == 0 && managed->order.first)
+		load_say_workers(
+		    serve_loaded(managed->serve), managed->order.workers);
 	if (status == 0)
 		status = managed_drop_privileges(managed);
 	if (status != 0)

@@ -31,6 +31,7 @@ struct order {
 	int32_t slot;	    /* 1 for the first worker */
 	int32_t generation; /* 1 for the first */
 	int32_t first;	    /* of its group: says what all would say */
+	int32_t workers;    /* of its group */
 	int32_t share;	    /* of the stats */
 	int32_t cpu;	    /* to run on, or -1 */
 	int32_t test;	    /* says whether it could serve, and ends */

@@ -22,7 +22,7 @@
 #define PLUGIN_MANIFEST_FLAGS                                 \
 	(BEVHOST_MANIFEST_CONNECT | BEVHOST_MANIFEST_NAMES |  \
 	    BEVHOST_MANIFEST_LISTEN | BEVHOST_MANIFEST_EXEC | \
-	    BEVHOST_MANIFEST_CODE)
+	    BEVHOST_MANIFEST_CODE | BEVHOST_MANIFEST_ONE_WORKER)
 
 /* Is everything from the known size to theirs zero? */
 static int

@@ -19,6 +19,9 @@
 #define BEVHOST_MANIFEST_EXEC 0x08u
 /* Makes code at run time, as a compiler of a language does. */
 #define BEVHOST_MANIFEST_CODE 0x10u
+/* Its connections have something in common, which each worker has for itself:
+   where several serve it, the host warns. */
+#define BEVHOST_MANIFEST_ONE_WORKER 0x20u
 
 /*
  * The paths are of files, or of folders with all that is below them; "$NAME"

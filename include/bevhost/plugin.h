@@ -7,7 +7,7 @@
  * the plugin, or from an event on the base that `start` was given.
  *
  * API changes, newest first:
- *   1  bevhost_conn_set_reason.
+ *   1  bevhost_conn_set_reason; BEVHOST_MANIFEST_ONE_WORKER.
  *   1  bevhost_conn_lend.
  *   1  BEVHOST_CLOSE_RESET; <bevhost/connect.h>.
  *   1  manifest, in the place of reserved[0].

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bevhost/manifest.h>
+
 static const struct bevhost_param chat_params[] = {
 	{
 	    .name = "room",
@@ -238,6 +240,12 @@ chat_close(void *state, enum bevhost_reason reason)
 	}
 }
 
+/* The members of another worker are in other rooms. */
+static const struct bevhost_manifest chat_manifest = {
+	.struct_size = sizeof(chat_manifest),
+	.flags = BEVHOST_MANIFEST_ONE_WORKER,
+};
+
 static struct bevhost_plugin chat_plugin = {
 	.name = "chat",
 	.version = PACKAGE_VERSION,
@@ -252,5 +260,6 @@ static struct bevhost_plugin chat_plugin = {
 	.read = chat_read,
 	.drain = chat_drain,
 	.close = chat_close,
+	.manifest = &chat_manifest,
 };
 BEVHOST_PLUGIN(chat_plugin)

@@ -256,6 +256,15 @@ class Life(unittest.TestCase):
                 again.say("/who")
                 self.assertEqual(again.line(), "* In lobby: alice")
 
+    def test_the_host_warns_of_several_workers(self):
+        text = ("chat: 3 workers serve it, and connections of one have "
+                "nothing to do with those of another: give it --workers=1, or "
+                "a worker-group with workers = 1\n")
+        with Server("chat", master=True, options=("--workers=3",)) as server:
+            self.assertEqual(server.stderr().count(text), 1)
+        with Server("chat", master=True, options=("-v",)) as server:
+            self.assertNotIn("workers serve it", server.stderr())
+
     def test_listeners_given_together_have_the_same_rooms(self):
         with Server("chat", listen=["127.0.0.1:0"] * 2) as server, \
                 Client(server, "alice") as alice, \
