@@ -15,6 +15,7 @@ keeps each input that reaches something new. An input that fails is kept in a
 file of this folder, and shown as a conversation. FILE is run alone.
 
   -t, --seconds=N          for how long (60)
+      --timeout=N          seconds that one input may take (20)
       --random             by chance, also where clang has libFuzzer
   -v, --verbose            show the commands
 
@@ -180,13 +181,27 @@ compile_for_fuzzer() {
 # Running
 #
 
-# run_fuzzer WORD...: in the environment that it wants.
+# run_fuzzer WORD...: in the environment that it wants. A signal to this shell,
+# of which it is a child and no grandchild, ends it at once.
 run_fuzzer() {
 	# What is left of memory is counted by fuzz.c.
 	ASAN_OPTIONS=detect_leaks=0:print_legend=0${ASAN_OPTIONS:+:$ASAN_OPTIONS} \
 	UBSAN_OPTIONS=print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS} \
 	BEVHOST_FUZZ_PLUGIN=$plugin BEVHOST_FUZZ_WORDS=$fuzz_words \
-	TMPDIR=$work "$work/fuzzer" "$@"
+	BEVHOST_FUZZ_TIMEOUT=$fuzz_timeout TMPDIR=$work \
+		"$libexec/dev-tie" "$$" "$work/fuzzer" "$@" &
+	fuzzer=$!
+	wait "$fuzzer"
+	run_status=$?
+	fuzzer=
+	return "$run_status"
+}
+
+# It may hang.
+fuzz_clean_up() {
+	trap '' PIPE
+	[ -z "$fuzzer" ] || { kill -KILL "$fuzzer"; wait "$fuzzer"; } 2>/dev/null
+	clean_up
 }
 
 # What failed, so that it can be put into a file of conversations.
@@ -194,8 +209,16 @@ show_input() {
 	complain "$1 fails; as a conversation it is"
 	BEVHOST_FUZZ_SHOW=yes
 	export BEVHOST_FUZZ_SHOW
-	run_fuzzer "$1" 2>/dev/null | sed 's/^/    /' >&2
+	run_fuzzer "$1" >"$work/shown" 2>/dev/null
 	unset BEVHOST_FUZZ_SHOW
+	sed 's/^/    /' "$work/shown" >&2
+}
+
+# Without an input, or with any.
+fails_alone() {
+	case $1 in
+	"$EX_USAGE" | "$EX_CONFIG") die "$1" "$name does not start: see above" ;;
+	esac
 }
 
 # Plays one input: its conversation, and what becomes of it.
@@ -203,11 +226,7 @@ run_one() {
 	BEVHOST_FUZZ_SHOW=yes
 	export BEVHOST_FUZZ_SHOW
 	run_fuzzer "$1" || {
-		run_status=$?
-		case $run_status in
-		"$EX_USAGE" | "$EX_CONFIG") die "$run_status" \
-			"$name does not start: see above" ;;
-		esac
+		fails_alone "$run_status"
 		complain "$1 fails: see above"
 		return 1
 	}
@@ -218,7 +237,6 @@ run_random() {
 	[ ! -d "$fuzz_corpus" ] || cp "$fuzz_corpus"/* "$work/seeds/" \
 		2>/dev/null
 	run_fuzzer "$fuzz_seconds" "$work/seeds" "$work/current" && return
-	run_status=$?
 	[ -f "$work/current" ] || return "$run_status"
 	fuzz_failed=./$name-crash-$(cksum <"$work/current" | cut -d ' ' -f 1)
 	cp "$work/current" "$fuzz_failed"
@@ -247,41 +265,48 @@ show_progress() {
 	{ print; fflush() }'
 }
 
+# Its own alarm, and what it does at signals, are no use here: see fuzz.c.
 run_libfuzzer() {
 	mkdir -p "$work/failed"
-	{
-		run_fuzzer -max_total_time="$fuzz_seconds" -timeout=20 \
-			-print_final_stats=1 -use_value_profile=1 -dict="$work/dictionary" \
-			-artifact_prefix="$work/failed/" \
-			"${fuzz_corpus:-$work/corpus}" "$work/seeds"
-		echo $? >"$work/status"
-	} 2>&1 | show_progress >&2
+	mkfifo "$work/said" || die "$EX_CANTCREAT" "$work/said: see above"
+	show_progress <"$work/said" >&2 &
+	fuzz_progress=$!
+	run_fuzzer -max_total_time="$fuzz_seconds" -timeout=0 -handle_int=0 \
+		-handle_term=0 -print_final_stats=1 -use_value_profile=1 \
+		-dict="$work/dictionary" -artifact_prefix="$work/failed/" \
+		"${fuzz_corpus:-$work/corpus}" "$work/seeds" >"$work/said" 2>&1
+	wait "$fuzz_progress"
 	for file in "$work"/failed/*; do
 		[ -f "$file" ] || break
 		fuzz_failed=./$name-${file##*/}
 		cp "$file" "$fuzz_failed"
 	done
-	return "$(cat "$work/status")"
+	return "$run_status"
 }
 
 fuzz_option() {
 	case $1 in
-	-t | --seconds) wants=$1 ;;
-	--seconds=*) set_seconds "${1#*=}" ;;
+	-t | --seconds | --timeout) wants=$1 ;;
+	--seconds=* | --timeout=*) set_seconds "${1%%=*}" "${1#*=}" ;;
 	--random) fuzz_random=yes ;;
 	-q | --quiet) quiet=yes ;;
 	-v | --verbose) verbose=yes ;;
 	-*) unknown option "$1" \
-		'-t --seconds --random -q --quiet -v --verbose --help' ;;
+		'-t --seconds --timeout --random -q --quiet -v --verbose --help' ;;
 	*) return 1 ;;
 	esac
 }
 
 set_seconds() {
-	case $1 in
-	*[!0-9]* | '' | 0*) usage "--seconds=$1: it is a number above 0" ;;
+	case $2 in
+	*[!0-9]* | '' | 0* | ?????????*)
+		usage "$1=$2: it is a number of seconds, above 0"
+		;;
 	esac
-	fuzz_seconds=$1
+	case $1 in
+	--timeout) fuzz_timeout=$2 ;;
+	*) fuzz_seconds=$2 ;;
+	esac
 }
 
 # A name that is not there: of an input that failed, or a folder to come.
@@ -297,11 +322,12 @@ make_corpus() {
 }
 
 word_fuzz() {
-	wants='' fuzz_seconds=60 fuzz_random='' verbose=''
+	wants='' fuzz_seconds=60 fuzz_timeout=20 fuzz_random='' verbose=''
+	fuzzer=
 	for fuzz_word; do
 		shift
 		if [ -n "$wants" ]; then
-			set_seconds "$fuzz_word"
+			set_seconds "$wants" "$fuzz_word"
 			wants=
 			continue
 		fi
@@ -325,6 +351,7 @@ word_fuzz() {
 fuzz() {
 	need_bevhost
 	need_work
+	trap fuzz_clean_up EXIT
 	choose_engine
 	need_flags
 	compile_for_fuzzer
@@ -345,10 +372,7 @@ fuzz() {
 				tr '\n' ' ')$fuzz_failed"
 		return 1
 	fi
-	case $fuzz_status in
-	0) ;;
-	"$EX_USAGE" | "$EX_CONFIG") die "$fuzz_status" \
-		"$name does not start: see above" ;;
-	*) return "$EX_SOFTWARE" ;;
-	esac
+	[ "$fuzz_status" -ne 0 ] || return 0
+	fails_alone "$fuzz_status"
+	die "$EX_CONFIG" "$name fails before it gets an input: see above"
 }

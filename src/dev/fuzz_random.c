@@ -8,7 +8,9 @@
  */
 #include <dirent.h>
 #include <err.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RANDOM_MAX	 65536 /* bytes of an input */
-#define RANDOM_INPUTS	 10000
-#define RANDOM_LOOK	 64 /* inputs between two looks at the clock */
-#define RANDOM_SAY_S	 10
-#define RANDOM_TIMEOUT_S 20
+#define RANDOM_MAX    65536 /* bytes of an input */
+#define RANDOM_INPUTS 10000
+#define RANDOM_LOOK   64 /* inputs between two looks at the clock */
+#define RANDOM_SAY_S  10
 
 struct input {
 	uint8_t *data;
@@ -34,6 +35,10 @@ static size_t random_count;
 static uint64_t random_state;
 static int random_fd; /* where the input that runs is kept */
 static uint64_t random_runs;
+
+/* Of a sanitizer, where there is one: with lines of the source. */
+#pragma weak __sanitizer_print_stack_trace
+void __sanitizer_print_stack_trace(void);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -95,9 +100,7 @@ random_run(const uint8_t *data, size_t size)
 	    (ftruncate(random_fd, 0) < 0 ||
 		pwrite(random_fd, copy, size, 0) != (ssize_t)size))
 		err(EX_IOERR, "keeping the input");
-	alarm(RANDOM_TIMEOUT_S);
 	LLVMFuzzerTestOneInput(copy, size);
-	alarm(0);
 	free(copy);
 	random_runs++;
 }
@@ -198,11 +201,28 @@ random_loop(time_t seconds)
 	    (unsigned long long)random_runs);
 }
 
+/* As libFuzzer does. */
+static void
+random_on_abort(int number)
+{
+	void *frames[64];
+	int count;
+
+	signal(number, SIG_DFL);
+	if (__sanitizer_print_stack_trace != NULL) {
+		__sanitizer_print_stack_trace();
+		return;
+	}
+	count = backtrace(frames, 64);
+	backtrace_symbols_fd(frames, count, STDERR_FILENO);
+}
+
 int
 main(int argc, char **argv)
 {
 	if (argc != 2 && argc != 4)
 		errx(EX_USAGE, "usage: random SECONDS FOLDER CURRENT | FILE");
+	signal(SIGABRT, random_on_abort);
 	LLVMFuzzerInitialize(&argc, &argv);
 	random_fd = -1;
 	if (argc == 2) {

@@ -5,10 +5,11 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import harness
 from dev import DEV, PLAIN, Case
-from harness import SANITIZERS
+from harness import PATIENCE, SANITIZERS, wait_for
 
 NEW = r"""
 #define BEVHOST_API_VERSION 1
@@ -205,8 +206,8 @@ class Fuzz(Case):
         source = self.read("demo/demo.c")
         answer = "\t\tanswered = evbuffer_add_printf("
         self.assertIn(answer, source)
-        self.write("demo/demo.c", "#include <string.h>\n" +
-                   source.replace(answer, bug + answer))
+        self.write("demo/demo.c", "#include <string.h>\n"
+                   "#include <unistd.h>\n" + source.replace(answer, bug + answer))
 
     def found(self, *words):
         """What is found, as the conversation and the file."""
@@ -250,6 +251,82 @@ class Fuzz(Case):
             self.skipTest("there is no libFuzzer")
         self.check()
 
+    def test_a_handler_that_hangs_is_found_with_its_line(self):
+        """In a loop, or asleep: each engine is told to end it."""
+        for engine, hang in (((), "for (;;) continue;"),
+                             (("--random",), "for (;;) pause();")):
+            with self.subTest(engine=engine):
+                self.dev("new", "-q", "hang", "--model=callbacks")
+                self.write("demo/demo.c", self.read("hang/hang.c"))
+                self.plant("if (*line == '\\0')\n\t" + hang + "\n")
+                conversation, again = self.found("--timeout=1", *engine)
+                self.assertTrue(conversation.endswith("\\n\n"))
+                status, stdout, stderr = self.dev(
+                    *again, "--timeout", "1", *engine, cwd="demo")
+                self.assertEqual(status, 1, stdout + stderr)
+                self.assertIn("it hangs: it takes more than 1 second\n",
+                              stderr)
+                if "no sanitizers" not in stderr:
+                    self.assertRegex(stderr, r"hang_read .*demo\.c:\d+")
+
+    def test_the_first_input_may_be_the_one_that_fails(self):
+        self.plant("abort();\n")
+        for engine in (), ("--random",):
+            self.found(*engine)
+        # Before there is one, none is to blame.
+        self.write("none.c", """
+#define BEVHOST_API_VERSION 1
+#include <bevhost/plugin.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int
+ready(void *self)
+{
+	(void)self;
+	if (HANGS)
+		pause();
+	abort();
+}
+static void read_it(struct bufferevent *bev, void *state)
+{
+	(void)bev;
+	(void)state;
+}
+static struct bevhost_plugin none = { .name = "none", .ready = ready,
+	.read = read_it };
+BEVHOST_PLUGIN(none)
+""")
+        for engine in (), ("--random",):
+            self.refused(78, "none fails before it gets an input: see above",
+                         "fuzz", *engine, "none.c", CPPFLAGS="-DHANGS=0")
+            self.refused(78, "it hangs: (.*\n)*.*none does not start", "fuzz",
+                         "--timeout=1", *engine, "none.c",
+                         CPPFLAGS="-DHANGS=1")
+
+    def test_a_signal_ends_it_at_once(self):
+        for engine in (), ("--random",):
+            process = subprocess.Popen(
+                [DEV, "fuzz", "--seconds=100", *engine, "demo"],
+                cwd=self.folder, env=self.environment, text=True,
+                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            for line in process.stderr:
+                if "fuzzing for" in line:
+                    break
+
+            def fuzzers():
+                done = subprocess.run(
+                    ["pgrep", "-f", self.work + "/.*/fuzzer"],
+                    stdout=subprocess.PIPE)
+                return done.stdout.split()
+
+            wait_for(fuzzers, "a fuzzer")
+            began = time.monotonic()
+            process.terminate()
+            said = process.communicate()[1]
+            self.assertEqual(process.returncode, 143, said)
+            self.assertLess(time.monotonic() - began, PATIENCE)
+            self.assertEqual(fuzzers(), [])
+
     def test_memory_that_is_left_is_found(self):
         self.plant("\t\tif (*line == '\\0' && malloc(9) != NULL)\n"
                    "\t\t\t++*greeted;\n")
@@ -279,7 +356,10 @@ class Fuzz(Case):
         self.write("demo/shown.conv", stdout)
 
     def test_misuse(self):
-        self.refused(64, "it is a number above 0", "fuzz", "-t", "x", "demo")
+        self.refused(64, "it is a number of seconds, above 0", "fuzz", "-t", "x",
+                     "demo")
+        self.refused(64, "--timeout=0: it is a number", "fuzz",
+                     "--timeout=0", "demo")
         self.refused(64, "did you mean '--random'", "fuzz", "--radnom", "demo")
         self.refused(64, "which plugin", "fuzz")
         self.refused(73, "inputs are kept in a folder", "fuzz", "demo",
