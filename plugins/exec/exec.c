@@ -75,7 +75,7 @@ static const struct bevhost_param exec_params[] = {
 	    .type = BEVHOST_PARAM_STRING,
 	    .min = 1,
 	    .max = 255,
-	    .help = "its group (the user's, unless set)",
+	    .help = "its group (that of its user, unless set)",
 	    .field = BEVHOST_FIELD(struct exec, group_name),
 	},
 	{
@@ -203,14 +203,15 @@ exec_ready(void *self)
 	return exec->user.is_asked ? exec_links_become(exec, &exec->user) : 0;
 }
 
-/* Without a word of its own a program runs as the worker does. */
+/* Without a user of its own a program runs as the worker does. */
 static int
 exec_become_worker(struct exec *exec)
 {
 	struct exec_user *user = &exec->user;
 
 	user->uid = geteuid();
-	user->gid = getegid();
+	if (exec->group_name == NULL)
+		user->gid = getegid();
 	user->group_count = getgroups(EXEC_GROUPS_MAX, user->groups);
 	if (user->group_count >= 0)
 		return exec_links_become(exec, user);

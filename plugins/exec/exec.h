@@ -47,7 +47,7 @@ struct exec_user {
 	uid_t uid;
 	gid_t gid, groups[EXEC_GROUPS_MAX];
 	int group_count;
-	int is_asked; /* by user= or group= */
+	int is_asked; /* by user= */
 };
 
 enum exec_errors { EXEC_ERRORS_LOG, EXEC_ERRORS_CLIENT, EXEC_ERRORS_NONE };

@@ -235,9 +235,7 @@ exec_find_whom(struct exec *exec, const struct passwd **entry)
 	struct exec_user *user = &exec->user;
 
 	*entry = NULL;
-	if (exec->user_name == NULL && exec->group_name == NULL)
-		return 0;
-	user->is_asked = 1;
+	user->is_asked = exec->user_name != NULL;
 	user->uid = geteuid();
 	user->gid = getegid();
 	if (exec->user_name != NULL && exec_find_user(exec, entry) < 0)

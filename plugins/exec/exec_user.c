@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,12 @@ exec_wrong(char *why, const char *what, const char *name, const char *remedy)
 	return -1;
 }
 
-/* Ambient ones go with those that are permitted. */
+/*
+ * Ambient ones go with those that are permitted. What root executes would get
+ * all of them again: no_new_privs sees to that, unless it is not wanted.
+ */
 static int
-exec_drop_capabilities(void)
+exec_drop_capabilities(const struct exec *exec)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -36,11 +40,16 @@ exec_drop_capabilities(void)
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
 
 	memset(none, 0, sizeof(none));
+	if (geteuid() == 0 && exec->gains &&
+	    prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0,
+		0) < 0)
+		return -1;
 	return (int)syscall(SYS_capset, &header, none);
 }
 
 static int
-exec_change_user(const struct exec_user *user, char *why)
+exec_change_user(
+    const struct exec *exec, const struct exec_user *user, char *why)
 {
 	int is_other = user->uid != geteuid() || user->gid != getegid();
 	char number[32];
@@ -53,7 +62,8 @@ exec_change_user(const struct exec_user *user, char *why)
 		return exec_wrong(why, "cannot become user", number,
 		    "start bevhost as root, or without user= and group=");
 	/* As a worker has none; root's are asked for. */
-	if ((user->uid != 0 || !user->is_asked) && exec_drop_capabilities() < 0)
+	if ((user->uid != 0 || !user->is_asked) &&
+	    exec_drop_capabilities(exec) < 0)
 		return exec_wrong(
 		    why, "cannot drop capabilities of user", number, "");
 	return 0;
@@ -104,7 +114,7 @@ exec_check_program(const struct exec *exec, char *why)
 int
 exec_become(const struct exec *exec, const struct exec_user *user, char *why)
 {
-	if (exec_change_user(user, why) < 0)
+	if (exec_change_user(exec, user, why) < 0)
 		return -1;
 	if (!exec->gains && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return exec_wrong(why, "cannot set", "no_new_privs", "");

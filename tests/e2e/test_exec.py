@@ -601,11 +601,21 @@ class Users(unittest.TestCase):
             self.assertEqual(said[:2], ["nobody", "nogroup"])
             self.assertEqual(said[-1].strip("0"), "")
 
+    def test_a_group_alone_leaves_the_user_the_workers(self):
+        for user, options in (("nobody", ["--user=nobody"]), ("root", [])):
+            with shell("id -un; id -gn; grep CapPrm /proc/self/status",
+                       "group=daemon", options=("-v", *options)) as server:
+                said = ask(server).decode().split()
+            self.assertEqual(said[:2], [user, "daemon"])
+            self.assertEqual(said[-1].strip("0"), "")
+
     def test_root_without_a_word_has_no_capabilities(self):
-        with shell("id -u; grep CapEff /proc/self/status") as server:
-            said = ask(server).split()
-        self.assertEqual(said[0], b"0")
-        self.assertEqual(said[-1].strip(b"0"), b"")
+        for word in ("off", "on"):
+            with shell("id -u; grep CapEff /proc/self/status",
+                       f"new-privileges={word}") as server:
+                said = ask(server).split()
+            self.assertEqual(said[0], b"0")
+            self.assertEqual(said[-1].strip(b"0"), b"")
 
     def test_capabilities_of_the_host_are_its_own(self):
         need("setpriv")
