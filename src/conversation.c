@@ -38,8 +38,7 @@ conversation_usage(FILE *out)
 	      "handler of PLUGIN,\nin each way in which a network may cut "
 	      "them.\n"
 	      "\n"
-	      "  -c, --cut=CUT       in this way alone, in this process, with "
-	      "a transcript\n"
+	      "  -c, --cut=CUT       in this way alone, with a transcript\n"
 	      "  -a, --all           in every way, however many there are\n"
 	      "  -k, --keep-going    all kinds of ways, also when one has "
 	      "failed\n"
@@ -284,11 +283,12 @@ conversation_play_cut(const struct script *script)
 		    cut->at)
 			return conversation_no_cut(script, cut);
 	}
-	result.failed = 0;
-	for (i = 0; i < conversation.cut_count && !result.failed; i++) {
-		cut = &conversation.cuts[i];
-		trial_here(script, cut, &conversation.trial, &result);
+	if (trial_cuts(script, conversation.cuts, conversation.cut_count,
+		&conversation.trial, &result) < 0) {
+		fprintf(stderr, "conversation: %s: %m\n", script->path);
+		return EX_OSERR;
 	}
+	cut = &result.cut;
 	if (result.failed && result.play.refused != 0)
 		return conversation_refused(script, &result);
 	if (!result.failed)
@@ -401,7 +401,7 @@ main(int argc, char **argv)
 	i = conversation_words(argc, argv);
 	if (i == 0)
 		return EX_USAGE;
-	if (isatty(STDERR_FILENO))
+	if (isatty(STDERR_FILENO) && conversation.cut_count == 0)
 		conversation.trial.on_progress = conversation_on_progress;
 	for (; i < argc && status == 0; i++)
 		status = conversation_play(argv[i]);

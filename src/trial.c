@@ -1,32 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A crash or an endless loop ends the process that was made for it, and what it
- * was doing stands in memory that both share.
- */
+/* Each way is played once; what it leaves, or waits for, is looked at again. */
 #include "trial.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "copy.h"
 #include "plugin_load.h"
 #include "script.h"
+#include "trial_apart.h"
 
-#define TRIAL_FAILED	  3 /* exit status: the shared result says why */
 #define TRIAL_BLOCK_MS	  100
-#define TRIAL_BLOCK_TIMES 2 /* again */
-#define TRIAL_LOOK_NS	  2000000
+#define TRIAL_BLOCK_TIMES 2    /* again */
 #define TRIAL_QUICK_MS	  1000 /* so long of the processor are tried at least */
-#define TRIAL_SAID_MAX	  ((off_t)16 << 20) /* bytes on standard error */
 
 /* Of AddressSanitizer, where that is there. */
 #pragma weak __lsan_do_recoverable_leak_check
@@ -41,7 +30,7 @@ struct trial_work {
 	const struct script *script;
 	enum cut_kind kind;
 	const struct cut *cuts;
-	int cut_count;
+	int cut_count, echoes;
 	const struct trial_options *options;
 };
 
@@ -145,7 +134,7 @@ trial_one(const struct script *script, const struct trial_options *options,
 	status = trial_play(script, options, result);
 	if (status == 0 && result->play.blocks > 0)
 		status = trial_leaks(script, options, result);
-	/* In a debugger it is the person who waits. */
+	/* A debugger takes its time. */
 	if (status == 0 && options->seconds > 0)
 		status = trial_blocks(script, options, result);
 	alarm(0);
@@ -203,46 +192,6 @@ trial_alone(const struct script *script, const struct cut *cut,
 		result->tried = 1;
 }
 
-/* Who ends the process in the middle of a way has not passed it. */
-static pid_t trial_plays_here;
-
-static void
-trial_on_exit(void)
-{
-	if (trial_plays_here != getpid())
-		return;
-	fflush(stdout);
-	fputs("the handler ended the process\n", stderr);
-	plugin_remove_copies();
-	_exit(EXIT_FAILURE);
-}
-
-void
-trial_here(const struct script *script, const struct cut *cut,
-    const struct trial_options *options, struct trial_result *result)
-{
-	struct trial_options patient = *options;
-	int out;
-
-	memset(result, 0, sizeof(*result));
-	if (trial_is_traced())
-		patient.seconds = 0;
-	/* What a handler prints is no test. */
-	fflush(stdout);
-	out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	dup2(STDERR_FILENO, STDOUT_FILENO);
-	trial_plays_here = getpid();
-	if (atexit(trial_on_exit) == 0)
-		trial_alone(script, cut, &patient, result);
-	trial_plays_here = 0;
-	fflush(stdout);
-	if (out >= 0) {
-		dup2(out, STDOUT_FILENO);
-		close(out);
-	}
-	plugin_remove_copies();
-}
-
 /* Every so-manieth, so that there are `most` of them, or as many as are done
    soon. */
 static int64_t
@@ -286,163 +235,29 @@ trial_all(const struct script *script, enum cut_kind kind,
 	}
 }
 
-static size_t
-trial_read_part(int fd, char *buf, size_t size, off_t from)
-{
-	ssize_t len = pread(fd, buf, size, from);
-
-	return len > 0 ? (size_t)len : 0;
-}
-
-/* A sanitizer's report is read from its beginning, a log from its end. Zero
-   bytes would end the text. */
 static void
-trial_read_said(int fd, struct trial_result *result)
+trial_run(const void *arg, struct trial_result *result)
 {
-	static const char gap[] = "\n[...]\n";
-	size_t room = sizeof(result->said) - 1, head = room * 3 / 4, len, i;
-	off_t end = lseek(fd, 0, SEEK_END);
-	off_t tail = end - (off_t)(room - head - (sizeof(gap) - 1));
-
-	if (end <= (off_t)room) {
-		len = trial_read_part(fd, result->said, room, 0);
-	} else {
-		len = trial_read_part(fd, result->said, head, 0);
-		memcpy(result->said + len, gap, sizeof(gap) - 1);
-		len += sizeof(gap) - 1;
-		len +=
-		    trial_read_part(fd, result->said + len, room - len, tail);
-	}
-	for (i = 0; i < len; i++)
-		if (result->said[i] == '\0')
-			result->said[i] = '?';
-	result->said[len] = '\0';
-}
-
-/* Who never stops talking does not fill the memory: what was said goes. */
-static void
-trial_limit_said(int fd)
-{
-	struct stat stat;
-
-	if (fstat(fd, &stat) == 0 && stat.st_size > TRIAL_SAID_MAX)
-		(void)!ftruncate(fd, 0);
-}
-
-static int
-trial_wait(pid_t pid, int said, const struct trial_options *options,
-    const struct trial_result *shared)
-{
-	struct timespec look = { .tv_nsec = TRIAL_LOOK_NS };
-	int status, looks = 0;
-
-	for (;;) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return status;
-		nanosleep(&look, NULL);
-		trial_limit_said(said);
-		if (++looks % 100 == 0 && options->on_progress != NULL)
-			options->on_progress(shared->cut.kind, shared->tried);
-	}
-}
-
-/* What a sanitizer says in one line, or -1: it was none that ended it. */
-static int
-trial_judge_report(
-    const struct script *script, const char *said, char *why, size_t size)
-{
-	static const char *const marks[] = { "==ERROR: ", "runtime error: " };
-	const char *at = NULL;
-	size_t i;
-
-	for (i = 0; i < sizeof(marks) / sizeof(marks[0]) && at == NULL; i++) {
-		at = strstr(said, marks[i]);
-		if (at != NULL)
-			snprintf(why, size, "%s: %.*s", script->path,
-			    (int)strcspn(at + strlen(marks[i]), "\n"),
-			    at + strlen(marks[i]));
-	}
-	return at != NULL ? 0 : -1;
-}
-
-/* A process that ended by itself has said why, or nothing of it is known. */
-static void
-trial_judge(int status, const struct trial_options *options,
-    const struct script *script, struct trial_result *result)
-{
-	char *why = result->play.why;
-	size_t size = sizeof(result->play.why);
-
-	/* valgrind ends with another status, when it has found something. */
-	if (WIFEXITED(status) && result->done &&
-	    (WEXITSTATUS(status) == 0 || result->failed))
-		return;
-	result->failed = 1;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
-		result->has_before = 0; /* it would take as long again */
-		snprintf(why, size,
-		    "%s: it hangs: it takes more than %d second%s",
-		    script->path, options->seconds,
-		    options->seconds == 1 ? "" : "s");
-	} else if (trial_judge_report(script, result->said, why, size) == 0)
-		return;
-	else if (WIFSIGNALED(status))
-		snprintf(why, size, "%s: it crashed with SIG%s", script->path,
-		    sigabbrev_np(WTERMSIG(status)));
-	else
-		snprintf(why, size, "%s: it ended the process, with status %d",
-		    script->path, WEXITSTATUS(status));
-}
-
-static void
-trial_child(
-    const struct trial_work *work, struct trial_result *result, int said)
-{
+	const struct trial_work *work = arg;
 	int i;
 
-	dup2(said, STDOUT_FILENO);
-	dup2(said, STDERR_FILENO);
 	if (work->cut_count == 0)
 		trial_all(work->script, work->kind, work->options, result);
 	for (i = 0; i < work->cut_count && !result->failed; i++)
 		trial_alone(
 		    work->script, &work->cuts[i], work->options, result);
-	plugin_remove_copies();
-	result->done = 1;
-	_exit(0);
 }
 
 static int
 trial_fork(const struct trial_work *work, struct trial_result *result)
 {
-	struct trial_result *shared;
-	int said = memfd_create("said", MFD_CLOEXEC);
-	pid_t pid;
+	const struct trial_apart apart = { .script = work->script,
+		.options = work->options,
+		.run = trial_run,
+		.work = work,
+		.echoes = work->echoes };
 
-	if (said < 0)
-		return -1;
-	(void)!fcntl(said, F_SETFL, O_APPEND);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED) {
-		close(said);
-		return -1;
-	}
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0)
-		trial_child(work, shared, said);
-	if (pid > 0) {
-		int status = trial_wait(pid, said, work->options, shared);
-
-		*result = *shared;
-		trial_read_said(said, result);
-		trial_judge(status, work->options, work->script, result);
-		copy_remove_of(pid);
-	}
-	munmap(shared, sizeof(*shared));
-	close(said);
-	return pid > 0 ? 0 : -1;
+	return trial_apart(&apart, result);
 }
 
 /* Do these fail, in a process of their own? 1 too when that is not known. */
@@ -491,5 +306,62 @@ trial(const struct script *script, enum cut_kind kind,
 	work.options = &quiet;
 	if (result->failed)
 		trial_look_before(&work, result);
+	return 0;
+}
+
+/* Who ends the process in the middle of a way has not passed it. */
+static pid_t trial_plays_here;
+
+static void
+trial_on_exit(void)
+{
+	if (trial_plays_here != getpid())
+		return;
+	fflush(stdout);
+	fputs("the handler ended the process\n", stderr);
+	plugin_remove_copies();
+	_exit(EXIT_FAILURE);
+}
+
+/* In this process, where a debugger finds it. */
+static void
+trial_here(const struct trial_work *work, struct trial_result *result)
+{
+	struct trial_work patient = *work;
+	struct trial_options options = *work->options;
+	int out;
+
+	options.seconds = 0; /* it is the person who waits */
+	patient.options = &options;
+	memset(result, 0, sizeof(*result));
+	/* What a handler prints is no test. */
+	fflush(stdout);
+	out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	trial_plays_here = getpid();
+	if (atexit(trial_on_exit) == 0)
+		trial_run(&patient, result);
+	trial_plays_here = 0;
+	fflush(stdout);
+	if (out >= 0) {
+		dup2(out, STDOUT_FILENO);
+		close(out);
+	}
+	plugin_remove_copies();
+}
+
+int
+trial_cuts(const struct script *script, const struct cut *cuts, int count,
+    const struct trial_options *options, struct trial_result *result)
+{
+	const struct trial_work work = { .script = script,
+		.cuts = cuts,
+		.cut_count = count,
+		.echoes = 1,
+		.options = options };
+
+	if (!trial_is_traced())
+		return trial_fork(&work, result);
+	trial_here(&work, result);
 	return 0;
 }

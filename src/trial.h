@@ -45,11 +45,13 @@ int trial(const struct script *script, enum cut_kind kind,
     struct trial_result *result) BEVHOST_MUST_CHECK;
 
 /*
- * One cut in this process, where a debugger finds it; then it may take as long
- * as it likes. What the handler prints goes to standard error, and result->said
- * is empty.
+ * These, one after the other in one process, up to the first that fails. It is
+ * this process where a debugger traces it; then a way may take as long as it
+ * likes. What the handler prints goes to standard error, and result->said is
+ * empty. 0; or -1 with errno: they cannot be tried.
  */
-void trial_here(const struct script *script, const struct cut *cut,
-    const struct trial_options *options, struct trial_result *result);
+int trial_cuts(const struct script *script, const struct cut *cuts, int count,
+    const struct trial_options *options,
+    struct trial_result *result) BEVHOST_MUST_CHECK;
 
 #endif

@@ -76,7 +76,8 @@ class Test(Case):
             status, stdout, stderr = self.dev("test", *words, "demo.c",
                                               *PLAIN, cwd="demo")
             self.assertEqual(status, 1, stdout + stderr)
-            self.assertIn("ended the process", stdout + stderr)
+            self.assertIn("it ended the process, with status 0\n", stdout)
+            self.assertIn('#   > "world\\n"\n', stdout)
 
     def test_a_report_of_a_sanitizer_stops_in_gdb(self):
         if SANITIZERS:

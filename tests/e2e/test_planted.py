@@ -68,11 +68,12 @@ class Planted(unittest.TestCase):
         words = shlex.split(again[1])
         self.assertEqual(words, [f"--cut={before}{cut}", planted, script])
         status, out, err = converse(*options, *words)
-        # A crash is nobody's to report when a debugger may wait for it.
-        if status >= 0 and "Sanitizer" not in err:
-            self.assertEqual(status, 1, out)
-            self.assertRegex(err, log or "^$")
-            self.compare(out, transcript)
+        self.assertEqual(status, 1, out + err)
+        self.assertRegex(
+            err, "Sanitizer" if "Sanitizer" in why else log or "^$")
+        self.assertRegex(
+            "\n".join(section(out, "what is wrong")), why.split("\n")[0])
+        self.compare(out, transcript)
 
         # Without the bug all ways pass.
         status, out, err = converse(
