@@ -37,7 +37,7 @@ static struct event_base *test_base;
 static struct hub *test_hub;
 static struct test_listener test_listeners[TEST_LISTENERS];
 static struct test_kept test_kept[TEST_TOPICS];
-static int test_lost_some;
+static int test_lost_some, test_nexts;
 static size_t test_backlog;
 static const char *const test_names[TEST_TOPICS] = { "a", "b", "c" };
 
@@ -97,24 +97,33 @@ test_on_lost_some(struct hub *hub, const char *name)
 }
 
 static void
-test_start(size_t backlog_bytes)
+test_on_next(struct hub *hub)
+{
+	(void)hub;
+	test_nexts++;
+}
+
+static void
+test_start_with(size_t backlog_bytes, const char *always)
 {
 	static const struct hub_ops ops = {
 		.behind = test_on_behind,
 		.lost = test_on_lost,
 		.lost_some = test_on_lost_some,
+		.next = test_on_next,
 	};
 	const struct hub_options options = {
 		.topics_max = TEST_TOPICS,
 		.backlog_bytes = backlog_bytes,
 		.kept_max = TEST_KEPT,
 		.ops = &ops,
+		.always = always,
 	};
 	int i;
 
 	memset(test_listeners, 0, sizeof(test_listeners));
 	memset(test_kept, 0, sizeof(test_kept));
-	test_lost_some = 0;
+	test_lost_some = test_nexts = 0;
 	test_backlog = backlog_bytes;
 	test_base = event_base_new();
 	test_hub = hub_new(test_base, &options);
@@ -125,6 +134,12 @@ test_start(size_t backlog_bytes)
 		test_listeners[i].due = evbuffer_new();
 		test_listeners[i].topic = -1;
 	}
+}
+
+static void
+test_start(size_t backlog_bytes)
+{
+	test_start_with(backlog_bytes, NULL);
 }
 
 static void
@@ -221,6 +236,20 @@ test_tell(struct test_listener *listener)
 		ck_assert(listener->lost);
 }
 
+/* Of what is kept, as much as fills half of what it may still be behind. */
+static int
+test_first_shown(const struct test_listener *listener, int topic)
+{
+	size_t owed = evbuffer_get_length(listener->due) -
+		      evbuffer_get_length(listener->heard);
+	size_t may = owed < test_backlog ? (test_backlog - owed) / 2 : 0;
+	int i = test_kept[topic].count;
+
+	while (i > 0 && strlen(test_kept[topic].lines[i - 1]) <= may)
+		may -= strlen(test_kept[topic].lines[--i]);
+	return i;
+}
+
 static void
 test_join(struct test_listener *listener)
 {
@@ -233,7 +262,8 @@ test_join(struct test_listener *listener)
 		ck_assert(listener->lost);
 		return;
 	}
-	for (i = 0; i < test_kept[topic].count; i++)
+	for (i = test_first_shown(listener, topic); i < test_kept[topic].count;
+	     i++)
 		evbuffer_add(listener->due, test_kept[topic].lines[i],
 		    strlen(test_kept[topic].lines[i]));
 	listener->topic = topic;
@@ -393,6 +423,78 @@ START_TEST(there_are_no_more_topics_than_allowed)
 }
 END_TEST
 
+START_TEST(there_is_always_room_for_one_topic)
+{
+	struct hub_subscriber *subs[] = { &test_listeners[0].sub,
+		&test_listeners[1].sub, &test_listeners[2].sub };
+
+	test_start_with(1024 * 1024, "a");
+	ck_assert_int_eq(hub_subscribe(test_hub, subs[0], "b"), 0);
+	ck_assert_int_eq(hub_subscribe(test_hub, subs[1], "c"), 0);
+	ck_assert_int_eq(hub_subscribe(test_hub, subs[2], "d"), -ENOSPC);
+	ck_assert_int_eq(hub_subscribe(test_hub, subs[2], "A"), 0);
+	ck_assert_int_eq(hub_subscribe(test_hub, subs[2], "d"), -ENOSPC);
+	test_stop();
+}
+END_TEST
+
+/* Of long lines, the last of those that half of the backlog holds. */
+START_TEST(nobody_is_lost_by_what_was_kept)
+{
+	struct hub_subscriber *speaker = &test_listeners[0].sub,
+			      *late = &test_listeners[1].sub;
+	char line[10000];
+	size_t i;
+
+	test_start(48 * 1024);
+	ck_assert_int_eq(hub_subscribe(test_hub, speaker, "a"), 0);
+	for (i = 0; i < TEST_KEPT; i++) {
+		memset(line, 'a' + (int)i, sizeof(line));
+		ck_assert_int_eq(
+		    hub_publish(test_hub, "a", line, sizeof(line), speaker, 1),
+		    0);
+	}
+	ck_assert_int_eq(hub_subscribe(test_hub, late, "a"), 0);
+	ck_assert_int_eq(hub_tell(test_hub, late, "welcome", 7), 0);
+	ck_assert_uint_eq(
+	    evbuffer_get_length(late->output), 2 * sizeof(line) + 7);
+	ck_assert_int_eq(
+	    *evbuffer_pullup(late->output, 1), 'a' + TEST_KEPT - 2);
+	test_stop();
+}
+END_TEST
+
+START_TEST(what_is_said_in_a_turn_has_an_end)
+{
+	struct hub_subscriber *speaker = &test_listeners[0].sub;
+	static const char line[1000];
+	int i, turn;
+
+	test_start(1024 * 1024);
+	ck_assert_int_eq(hub_subscribe(test_hub, speaker, "a"), 0);
+	for (turn = 0; turn < 3; turn++) {
+		for (i = 0; !hub_is_full(test_hub); i++)
+			ck_assert_int_eq(hub_publish(test_hub, "a", line,
+					     sizeof(line), speaker, 0),
+			    0);
+		ck_assert_int_eq(i, 17);
+		ck_assert(hub_is_full(test_hub));
+		while (test_nexts == turn)
+			test_turn();
+	}
+	/* Turns in which less is said need no other. */
+	for (turn = 0; turn < 100; turn++) {
+		ck_assert(!hub_is_full(test_hub));
+		ck_assert_int_eq(
+		    hub_publish(test_hub, "a", line, sizeof(line), speaker, 0),
+		    0);
+		test_turn();
+	}
+	ck_assert_int_eq(test_nexts, 3);
+	test_stop();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -404,6 +506,9 @@ main(void)
 	tcase_add_loop_test(
 	    tcase, who_does_not_read_is_lost_and_the_others_hear_all, 0, 40);
 	tcase_add_test(tcase, there_are_no_more_topics_than_allowed);
+	tcase_add_test(tcase, there_is_always_room_for_one_topic);
+	tcase_add_test(tcase, nobody_is_lost_by_what_was_kept);
+	tcase_add_test(tcase, what_is_said_in_a_turn_has_an_end);
 	suite_add_tcase(suite, tcase);
 	return tap_run(suite);
 }

@@ -107,10 +107,12 @@ chat_start(void *self, struct event_base *base)
 		.topics_max = (size_t)chat->rooms,
 		.backlog_bytes = (size_t)chat->backlog,
 		.kept_max = (size_t)chat->history,
+		.always = chat->room,
 		.ops = &chat_hub_ops,
 		.owner = chat,
 	};
 
+	TAILQ_INIT(&chat->waiting);
 	chat->hub = hub_new(base, &options);
 	if (chat->hub != NULL)
 		return 0;
@@ -136,7 +138,10 @@ chat_open(void *self, struct bevhost_conn *conn, struct bufferevent *bev,
 	member->conn = conn;
 	member->bev = bev;
 	member->sub.output = bufferevent_get_output(bev);
-	return chat_member_open(member);
+	if (chat_member_open(member) == 0)
+		return 0;
+	bevhost_conn_set_reason(conn, BEVHOST_REASON_OVERLOAD, NULL);
+	return -1;
 }
 
 /* A line without its end, which is whole and not too long. */
@@ -184,7 +189,8 @@ chat_read_line(struct chat_member *member, struct evbuffer *input)
 	if (have <= 0 ||
 	    (end == NULL && !member->skips && (size_t)have < max + 2))
 		return 0;
-	if (!member->skips && (may = chat_flood_take(member)) == 0)
+	if (!member->skips &&
+	    (chat_turn_wait(member) || (may = chat_flood_take(member)) == 0))
 		return 0;
 	len = end != NULL ? (size_t)(end - chat->line) : (size_t)have;
 	evbuffer_drain(input, len + (end != NULL));

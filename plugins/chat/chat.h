@@ -22,10 +22,11 @@ struct chat {
 	int64_t line_max, history, backlog, rooms, rate, burst, announce;
 
 	struct hub *hub;
-	void *nicks;		      /* members by their nicks: of tsearch() */
-	size_t guests;		      /* how many there were */
-	char line[CHAT_LINE_MAX + 3]; /* that is read */
-	char said[CHAT_SAID_SIZE];    /* that is written */
+	void *nicks;   /* members by their nicks: of tsearch() */
+	size_t guests; /* how many there were */
+	TAILQ_HEAD(, chat_member) waiting; /* for the next turn */
+	char line[CHAT_LINE_MAX + 3];	   /* that is read */
+	char said[CHAT_SAID_SIZE];	   /* that is written */
 	char dropped[CHAT_DROPPED_SIZE];
 	size_t dropped_count, dropped_unnamed, dropped_len, dropped_slow;
 };
@@ -36,12 +37,14 @@ struct chat_member {
 	struct chat *chat;
 	struct bevhost_conn *conn;
 	struct bufferevent *bev;
-	struct bevhost_timer *timer; /* until it is read again, or NULL */
-	int64_t paid_us;	     /* until then its lines are paid for */
-	unsigned skips : 1;	     /* the rest of a line that is too long */
-	unsigned warned : 1;	     /* that it is too fast */
-	unsigned waited : 1;	     /* until now, and so has not paused */
-	unsigned gone : 1;	     /* has no nick and hears nothing */
+	struct bevhost_timer *timer;	/* until it is read again, or NULL */
+	TAILQ_ENTRY(chat_member) entry; /* if it waits for the next turn */
+	int64_t paid_us;		/* until then its lines are paid for */
+	unsigned waits : 1;		/* for the next turn */
+	unsigned skips : 1;  /* the rest of a line that is too long */
+	unsigned warned : 1; /* that it is too fast */
+	unsigned waited : 1; /* until now, and so has not paused */
+	unsigned gone : 1;   /* has no nick and hears nothing */
 };
 
 /* chat_text.c */
@@ -64,6 +67,14 @@ long chat_text_clean(char *line, size_t len);
 int chat_flood_take(struct chat_member *member);
 /* Its time is counted from here. */
 void chat_flood_init(struct chat_member *member);
+
+/* chat_turn.c */
+
+/* 1: it is not read until others had time to take what was said. */
+int chat_turn_wait(struct chat_member *member);
+void chat_turn_leave(struct chat_member *member);
+/* Who waits is read. */
+void chat_turn_next(struct hub *hub);
 
 /* chat_member.c */
 

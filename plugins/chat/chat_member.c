@@ -284,6 +284,7 @@ chat_member_leave(struct chat_member *member, const char *why)
 	if (!chat_member_is_news(member))
 		why = NULL;
 	member->gone = 1;
+	chat_turn_leave(member);
 	memcpy(room, hub_name(&member->sub), sizeof(room));
 	hub_unsubscribe(chat->hub, &member->sub);
 	tdelete(member, &chat->nicks, chat_member_compare);
@@ -386,4 +387,5 @@ const struct hub_ops chat_hub_ops = {
 	.behind = chat_member_on_behind,
 	.lost = chat_member_on_lost,
 	.lost_some = chat_member_on_lost_some,
+	.next = chat_turn_next,
 };

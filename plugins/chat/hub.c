@@ -15,7 +15,8 @@
 
 /* Who has more to take than this is behind. */
 #define HUB_OUTPUT_MAX 1024
-/* What it is given at a time, if there is so much. */
+/* What it is given at a time, if there is so much; and so no more is said in a
+   turn. */
 #define HUB_TAKE_BYTES 16384
 
 struct hub_topic {
@@ -33,8 +34,10 @@ struct hub_topic {
 
 struct hub {
 	struct hub_options options;
-	struct event *turn;
-	void *topics; /* of tsearch() */
+	struct event *turn, *next; /* the end of this one, and the next one */
+	size_t said;		   /* bytes, in this turn */
+	unsigned full : 1;	   /* somebody waits for the next one */
+	void *topics;		   /* of tsearch() */
 	size_t topic_count;
 	TAILQ_HEAD(, hub_topic) listed;
 };
@@ -115,18 +118,32 @@ hub_topic_keep(
 	topic->kept_next = (topic->kept_next + 1) % hub->options.kept_max;
 }
 
-/* As many as the output takes. */
+/* The one before those that came later, of which there are so many. */
+static const struct hub_line *
+hub_topic_kept(
+    const struct hub *hub, const struct hub_topic *topic, size_t later)
+{
+	size_t max = hub->options.kept_max;
+
+	return &topic->kept[(topic->kept_next + max - later - 1) % max];
+}
+
+/* As many of the last as the output takes, and as fill half of what it may be
+   behind. */
 static void
 hub_topic_send_kept(const struct hub *hub, const struct hub_topic *topic,
     struct evbuffer *output)
 {
-	size_t max = hub->options.kept_max, i;
+	size_t may = hub->options.backlog_bytes, later = 0,
+	       have = evbuffer_get_length(output);
 
-	for (i = 0; i < topic->keeping; i++)
-		if (hub_line_send(&topic->kept[(topic->kept_next + max -
-						   topic->keeping + i) %
-					       max],
-			output) < 0)
+	may = have < may ? (may - have) / 2 : 0;
+	while (later < topic->keeping &&
+	       hub_topic_kept(hub, topic, later)->len <= may)
+		may -= hub_topic_kept(hub, topic, later++)->len;
+	while (later-- > 0)
+		if (hub_line_send(hub_topic_kept(hub, topic, later), output) <
+		    0)
 			return;
 }
 
@@ -278,6 +295,21 @@ hub_on_turn(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while ((topic = TAILQ_FIRST(&hub->listed)) != NULL)
 		hub_topic_flush(hub, topic);
+	if (!hub->full)
+		hub->said = 0;
+}
+
+/* What was said has been written meanwhile, and who was behind has taken. */
+static void
+hub_on_next(evutil_socket_t fd, short what, void *arg)
+{
+	struct hub *hub = arg;
+
+	(void)fd;
+	(void)what;
+	hub->said = 0;
+	hub->full = 0;
+	hub->options.ops->next(hub);
 }
 
 static void
@@ -303,16 +335,20 @@ hub_new(struct event_base *base, const struct hub_options *options)
 	hub->options = *options;
 	TAILQ_INIT(&hub->listed);
 	hub->turn = event_new(base, -1, 0, hub_on_turn, hub);
-	if (hub->turn != NULL)
+	hub->next = event_new(base, -1, 0, hub_on_next, hub);
+	if (hub->turn != NULL && hub->next != NULL)
 		return hub;
-	free(hub);
+	hub_free(hub);
 	return NULL;
 }
 
 void
 hub_free(struct hub *hub)
 {
-	event_free(hub->turn);
+	if (hub->turn != NULL)
+		event_free(hub->turn);
+	if (hub->next != NULL)
+		event_free(hub->next);
 	free(hub);
 }
 
@@ -336,11 +372,39 @@ hub_leave(struct hub *hub, struct hub_subscriber *sub)
 }
 
 int
+hub_is_full(struct hub *hub)
+{
+	const struct timeval at_once = { .tv_sec = 0 };
+
+	if (hub->full)
+		return 1;
+	if (hub->said < HUB_TAKE_BYTES || event_add(hub->next, &at_once) < 0)
+		return 0;
+	hub->full = 1;
+	return 1;
+}
+
+/* With a place for the one that there always is. */
+static int
+hub_is_crowded(const struct hub *hub, const char *name)
+{
+	const char *always = hub->options.always;
+	size_t max = hub->options.topics_max;
+
+	if (always != NULL && hub_find(hub, always) == NULL) {
+		if (hub_compare(name, always) == 0)
+			return 0;
+		max--;
+	}
+	return hub->topic_count >= max;
+}
+
+int
 hub_subscribe(struct hub *hub, struct hub_subscriber *sub, const char *name)
 {
 	struct hub_topic *topic = hub_find(hub, name);
 
-	if (topic == NULL && hub->topic_count >= hub->options.topics_max)
+	if (topic == NULL && hub_is_crowded(hub, name))
 		return -ENOSPC;
 	if (topic == NULL)
 		topic = hub_topic_new(hub, name);
@@ -380,6 +444,7 @@ hub_publish(struct hub *hub, const char *name, const char *line, size_t len,
 		return -ENOMEM;
 	if (hub_log_append(&topic->log, line, len, &stored) < 0)
 		return -ENOMEM;
+	hub->said += len;
 	hub_topic_list(hub, topic);
 	if (from != NULL)
 		hub_set_place(from, hub_log_end(&topic->log));
@@ -395,6 +460,7 @@ int
 hub_tell(
     struct hub *hub, struct hub_subscriber *sub, const char *line, size_t len)
 {
+	hub->said += len;
 	if (sub->topic != NULL && hub_pump(hub, sub) < 0)
 		return -ENOMEM;
 	if (evbuffer_add(sub->output, line, len) == 0)

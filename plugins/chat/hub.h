@@ -7,9 +7,10 @@
  * who hear it are near.
  *
  * What is published in a turn of the loop goes to each subscriber as one
- * piece, at the end of the turn. Whoever has not taken what came before is
- * given nothing until it has; when the log has gone on without it for too long
- * it is lost.
+ * piece, at the end of the turn, and is no more than who reads can take until
+ * the next one: then whoever speaks has to wait. Whoever has not taken what
+ * came before is given nothing until it has; when the log has gone on without
+ * it for too long it is lost.
  */
 #ifndef CHAT_HUB_H
 #define CHAT_HUB_H
@@ -46,12 +47,15 @@ struct hub_ops {
 	/* Some were lost of those that heard this topic; what is published now
 	   goes to the others. */
 	void (*lost_some)(struct hub *hub, const char *name);
+	/* hub_is_full() was 1, and this is the next turn. */
+	void (*next)(struct hub *hub);
 };
 
 struct hub_options {
 	size_t topics_max;
 	size_t backlog_bytes; /* kept of a topic for those that are behind */
 	size_t kept_max;      /* lines that a new subscriber is given first */
+	const char *always;   /* a topic that there is room for; must live */
 	const struct hub_ops *ops;
 	void *owner;
 };
@@ -62,14 +66,19 @@ void hub_free(struct hub *hub);
 void *hub_owner(const struct hub *hub);
 
 /*
- * To this topic instead of the one before; the lines that were kept of it are
- * put into the output. Returns 0, -ENOSPC when there are too many topics, or
- * -ENOMEM; then nothing has changed.
+ * To this topic instead of the one before; the last of the lines that were kept
+ * of it are put into the output, but not so many that it were behind. Returns
+ * 0, -ENOSPC when there are too many topics, or -ENOMEM; then nothing has
+ * changed.
  */
 int
 hub_subscribe(struct hub *hub, struct hub_subscriber *sub, const char *name);
 /* It hears nothing more, not even what was published in this turn. */
 void hub_unsubscribe(struct hub *hub, struct hub_subscriber *sub);
+
+/* So much was said in this turn that nothing further should be: the next one
+   will be told. */
+int hub_is_full(struct hub *hub);
 
 /*
  * A line, with its end, for all who subscribe but `from`, which may be NULL.

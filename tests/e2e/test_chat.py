@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import unittest
 
 import harness
@@ -124,6 +125,80 @@ class Readers(unittest.TestCase):
                 [line.split()[1] for line in lines
                  if line.startswith("alice:")],
                 ["%06d" % number for number in range(3000)])
+
+
+def blast(clients, data):
+    """Each sends that at once, while others are read."""
+    for client in clients:
+        thread = threading.Thread(
+            target=client.socket.sendall, args=(data,))
+        thread.start()
+        yield thread
+
+
+class Speakers(unittest.TestCase):
+    """Who reads hears all, however much is said at once."""
+
+    def test_one_that_says_much_at_once(self):
+        lines = [b"%06d %s" % (number, b"x" * 100) for number in range(20000)]
+        with Server("chat", "rate=0", "backlog=64k", "history=0",
+                    options=("-v",)) as server, \
+                Client(server) as alice, Client(server) as bob, \
+                Client(server) as carol:
+            alice.expect("guest3 has joined")
+            threads = list(blast([alice], b"\n".join(lines) + b"\n/who\n"))
+            for client in (bob, carol):
+                heard = [client.expect("guest1: ") for _ in lines]
+                self.assertEqual(
+                    heard, ["guest1: " + line.decode() for line in lines])
+            self.assertEqual(alice.line(), "* In lobby: guest1, guest2, guest3")
+            threads[0].join()
+            self.assertNotIn("slow", server.stderr())
+
+    def test_many_that_say_what_they_may_at_once(self):
+        # With the defaults: 40 of 20 lines of 1000 bytes are 800 KiB.
+        said = b"".join(b"%02d%s\n" % (number, b"x" * 998)
+                        for number in range(20))
+        with Server("chat", "history=0", options=("-v",)) as server, \
+                contextlib.ExitStack() as stack:
+            alice, *others = [stack.enter_context(Client(server))
+                              for _ in range(41)]
+            alice.expect("guest41 has joined")
+            threads = list(blast(others, said))
+            heard = {other.nick: [] for other in others}
+            for _ in range(800):
+                nick, text = alice.expect(": ").split(": ")
+                heard[nick].append(text[:2])
+            for numbers in heard.values():
+                self.assertEqual(
+                    numbers, ["%02d" % number for number in range(20)])
+            for thread in threads:
+                thread.join()
+            self.assertNotIn("slow", server.stderr())
+
+    def test_one_that_messages_another_at_once(self):
+        with Server("chat", "rate=0", "backlog=16k",
+                    options=("-v",)) as server, \
+                Client(server) as alice, Client(server) as bob:
+            threads = list(blast([alice], b"/msg guest2 hello\n" * 20000))
+            for _ in range(20000):
+                bob.expect("guest1 -> you: hello")
+            threads[0].join()
+
+    def test_one_that_comes_to_a_long_history(self):
+        with Server("chat", "rate=0", "backlog=16k", "history=50",
+                    options=("-v",)) as server, Client(server) as alice:
+            alice.socket.sendall(b"".join(
+                b"%02d%s\n" % (number, b"x" * 900) for number in range(50)))
+            alice.say("/who")
+            alice.expect("In lobby")
+            with server.connect() as connection:
+                late = object.__new__(Client)
+                late.socket, late.rest = connection, b""
+                lines = [line[8:10] for line in late.lines(
+                    "* Welcome. You are guest2 in lobby, with 1 other.")]
+            # The last of them, in half of 16 KiB.
+            self.assertEqual(lines, [str(number) for number in range(42, 50)])
 
 
 @contextlib.contextmanager
