@@ -41,6 +41,7 @@ struct chat_member {
 	TAILQ_ENTRY(chat_member) entry; /* if it waits for the next turn */
 	int64_t paid_us;		/* until then its lines are paid for */
 	unsigned waits : 1;		/* for the next turn */
+	unsigned owed : 1;		/* so much that it is not read */
 	unsigned skips : 1;  /* the rest of a line that is too long */
 	unsigned warned : 1; /* that it is too fast */
 	unsigned waited : 1; /* until now, and so has not paused */
@@ -70,8 +71,11 @@ void chat_flood_init(struct chat_member *member);
 
 /* chat_turn.c */
 
-/* 1: it is not read until others had time to take what was said. */
+/* 1: it is not read until others had time to take what was said, or it has
+   taken what it has asked for. */
 int chat_turn_wait(struct chat_member *member);
+/* Its output is empty. */
+void chat_turn_taken(struct chat_member *member);
 void chat_turn_leave(struct chat_member *member);
 /* Who waits is read. */
 void chat_turn_next(struct hub *hub);
@@ -90,6 +94,9 @@ void chat_member_tell(struct chat_member *member, const char *format, ...)
     BEVHOST_PRINTF(2, 3);
 /* For all others in its room. */
 void chat_member_say(struct chat_member *member, const char *text);
+
+/* The write callback is set for those who wait for it. */
+void chat_member_set_callbacks(struct chat_member *member);
 
 /* What commands do, with their answers. */
 void chat_member_join(struct chat_member *member, const char *room);

@@ -313,13 +313,23 @@ chat_member_on_write(struct bufferevent *bev, void *state)
 	(void)bev;
 	if (!member->gone)
 		hub_taken(member->chat->hub, &member->sub);
+	if (!member->gone)
+		chat_turn_taken(member);
+}
+
+void
+chat_member_set_callbacks(struct chat_member *member)
+{
+	bevhost_conn_set_callbacks(member->conn, chat_read,
+	    member->sub.behind || member->owed ? chat_member_on_write : NULL,
+	    NULL);
 }
 
 static void
 chat_member_on_behind(struct hub_subscriber *sub, int behind)
 {
-	bevhost_conn_set_callbacks(chat_member_of(sub)->conn, chat_read,
-	    behind ? chat_member_on_write : NULL, NULL);
+	(void)behind;
+	chat_member_set_callbacks(chat_member_of(sub));
 }
 
 /* For the line that tells the others. */

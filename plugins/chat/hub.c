@@ -16,8 +16,9 @@
 /* Who has more to take than this is behind. */
 #define HUB_OUTPUT_MAX 1024
 /* What it is given at a time, if there is so much; and so no more is said in a
-   turn. */
+   turn, nor than a part of what one may be behind. */
 #define HUB_TAKE_BYTES 16384
+#define HUB_TURN_PART  4
 
 struct hub_topic {
 	char name[HUB_NAME_SIZE]; /* first: it is looked up by that */
@@ -378,7 +379,10 @@ hub_is_full(struct hub *hub)
 
 	if (hub->full)
 		return 1;
-	if (hub->said < HUB_TAKE_BYTES || event_add(hub->next, &at_once) < 0)
+	if (hub->said < HUB_TAKE_BYTES &&
+	    hub->said < hub->options.backlog_bytes / HUB_TURN_PART)
+		return 0;
+	if (event_add(hub->next, &at_once) < 0)
 		return 0;
 	hub->full = 1;
 	return 1;
@@ -450,8 +454,8 @@ hub_publish(struct hub *hub, const char *name, const char *line, size_t len,
 		hub_set_place(from, hub_log_end(&topic->log));
 	if (keep && hub->options.kept_max > 0)
 		hub_topic_keep(hub, topic, &stored);
-	if (!topic->busy &&
-	    hub_place_left(topic->flushed) > hub->options.backlog_bytes / 4)
+	if (!topic->busy && hub_place_left(topic->flushed) >
+				hub->options.backlog_bytes / HUB_TURN_PART)
 		hub_topic_flush(hub, topic);
 	return 0;
 }

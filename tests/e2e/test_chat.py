@@ -185,6 +185,22 @@ class Speakers(unittest.TestCase):
                 bob.expect("guest1 -> you: hello")
             threads[0].join()
 
+    def test_one_that_takes_its_answers_slowly(self):
+        with Server("chat", "rate=0", "backlog=16k", options=("-v",)) as server, \
+                does_not_read(server) as connection:
+            client = object.__new__(Client)
+            client.socket, client.rest = connection, b""
+            asked = b"/help\n" * 100_000
+            thread = threading.Thread(target=connection.sendall, args=(asked,))
+            thread.start()
+            # Until neither of them can send any more.
+            thread.join(0.5)
+            client.expect("Welcome")
+            for _ in range(100_000):
+                client.expect("* /join ROOM")
+            thread.join()
+            self.assertNotIn("slow", server.stderr())
+
     def test_one_that_comes_to_a_long_history(self):
         with Server("chat", "rate=0", "backlog=16k", "history=50",
                     options=("-v",)) as server, Client(server) as alice:
