@@ -59,6 +59,17 @@ bevhost_conn_log(const struct bevhost_conn *conn, enum bevhost_level level,
 	va_end(args);
 }
 
+void
+bevhost_instance_log(const struct bevhost_instance *instance,
+    enum bevhost_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_vwrite(level, instance_name(instance), format, args);
+	va_end(args);
+}
+
 int
 bevhost_log_enabled(enum bevhost_level level)
 {

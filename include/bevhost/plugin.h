@@ -7,6 +7,7 @@
  * the plugin, or from an event on the base that `start` was given.
  *
  * API changes, newest first:
+ *   1  bevhost_instance_log.
  *   1  bevhost_conn_set_reason; BEVHOST_MANIFEST_ONE_WORKER.
  *   1  bevhost_conn_lend.
  *   1  BEVHOST_CLOSE_RESET; <bevhost/connect.h>.
@@ -151,12 +152,14 @@ const char *bevhost_instance_name(const struct bevhost_instance *instance);
  * Log. One line, no newline at its end; %m is strerror(errno), and errno is
  * kept. The host adds the plugin whose callback runs and the connection, and
  * escapes what is not printable. An event of the plugin's own runs without
- * the host knowing: there, say whose line it is, or use bevhost_conn_log.
+ * the host knowing: there, use bevhost_conn_log or bevhost_instance_log.
  */
 void bevhost_log(enum bevhost_level level, const char *format, ...)
     BEVHOST_PRINTF(2, 3);
 void bevhost_conn_log(const struct bevhost_conn *conn, enum bevhost_level level,
     const char *format, ...) BEVHOST_PRINTF(3, 4);
+void bevhost_instance_log(const struct bevhost_instance *instance,
+    enum bevhost_level level, const char *format, ...) BEVHOST_PRINTF(3, 4);
 /* Says why a call returns -1; as bevhost_log(BEVHOST_LOG_ERROR, ...). */
 void bevhost_error(const char *format, ...) BEVHOST_PRINTF(1, 2);
 /* 1 when the level is shown: spares the work of making its text. */

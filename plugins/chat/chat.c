@@ -88,6 +88,26 @@ static const struct bevhost_param chat_params[] = {
 };
 
 static int
+chat_create(struct bevhost_instance *instance, void **self)
+{
+	struct chat *chat = calloc(1, sizeof(*chat));
+
+	if (chat == NULL) {
+		bevhost_error("no memory");
+		return -1;
+	}
+	chat->instance = instance;
+	*self = chat;
+	return 0;
+}
+
+static void
+chat_destroy(void *self)
+{
+	free(self);
+}
+
+static int
 chat_ready(void *self)
 {
 	const struct chat *chat = self;
@@ -257,8 +277,9 @@ static struct bevhost_plugin chat_plugin = {
 	.version = PACKAGE_VERSION,
 	.summary = "a line chat with rooms and nicks",
 	.params = chat_params,
-	.self_size = sizeof(struct chat),
 	.state_size = sizeof(struct chat_member),
+	.create = chat_create,
+	.destroy = chat_destroy,
 	.ready = chat_ready,
 	.start = chat_start,
 	.stop = chat_stop,

@@ -18,6 +18,7 @@
 
 /* An instance. */
 struct chat {
+	struct bevhost_instance *instance;
 	const char *room; /* where everyone begins */
 	int64_t line_max, history, backlog, rooms, rate, burst, announce;
 

@@ -386,7 +386,8 @@ chat_member_on_lost_some(struct hub *hub, const char *room)
 	chat->dropped_slow = 0;
 	if (unnamed > 0)
 		snprintf(more, sizeof(more), " and %zu more", unnamed);
-	bevhost_log(BEVHOST_LOG_NOTICE, "%s: %zu dropped%s", room, count,
+	bevhost_instance_log(chat->instance, BEVHOST_LOG_NOTICE,
+	    "%s: %zu dropped%s", room, count,
 	    all_slow ? " who did not read what they were sent"
 		     : ": there was no memory for all");
 	chat_member_notice(chat, room, NULL, "%s%s dropped: %s", chat->dropped,

@@ -86,7 +86,7 @@ class Readers(unittest.TestCase):
             bob.expect("* guest3 has joined")
             said = 0
             # bob hears each line before the next one is said.
-            while "closed: slow" not in server.stderr():
+            while "bevhost: chat: lobby: 1 dropped" not in server.stderr():
                 said += 1
                 alice.say("%06d %s" % (said, "x" * 900))
                 self.assertEqual(
@@ -94,7 +94,9 @@ class Readers(unittest.TestCase):
                 self.assertLess(said, 100000)
             alice.expect("* guest3 dropped: too slow")
             bob.expect("* guest3 dropped: too slow")
-            log = server.wait_log("lobby: 1 dropped who did not read")
+            self.assertIn("lobby: 1 dropped who did not read what they were "
+                          "sent\n", server.stderr())
+            log = server.wait_log("closed: slow")
             behind = re.search(
                 r"closed: slow: guest3 is (\d+) bytes behind\n", log)
             self.assertGreater(int(behind[1]), 16384)
