@@ -40,18 +40,19 @@ struct bevhost_conn {
 	   handler says in advance, or NONE. */
 	unsigned char state, reason, said;
 	unsigned in_tls : 1; /* its step is that one */
-	unsigned opened : 1; /* close is due */
-	unsigned tells : 1;  /* it closes for what its handler has said */
-	unsigned asked : 1;  /* drain was called */
-	unsigned due : 1;    /* in a drain it has had its turn */
-	int fd;		     /* before there is a bev, which has it then */
+	/* Close is due; it closes for what its handler has said. */
+	unsigned opened : 1, tells : 1;
+	/* Drain was called; in a drain it has had its turn. */
+	unsigned asked : 1, due : 1;
+	int fd; /* before there is a bev, which has it then */
 	struct handler handler;
 	struct conns *set;
 	TAILQ_ENTRY(bevhost_conn) entry;
 	LIST_HEAD(, bevhost_timer) timers;
 	struct bevhost_outbound *outbounds; /* see outbound_list.h */
-	struct limit_log *limits;	    /* of its listener, or NULL */
-	struct proxyhdr *proxy; /* that it began with, or NULL; owned */
+	struct outbound *outflows; /* what they hold: see outbound_host.h */
+	struct limit_log *limits;  /* of its listener, or NULL */
+	struct proxyhdr *proxy;	   /* that it began with, or NULL; owned */
 	char *why;  /* the handler's text for said, or NULL; owned */
 	void *step; /* under way, or NULL: a step_proxy, or a step_tls */
 	/* The gate's ticket; when it was accepted, by the clock. */

@@ -4,25 +4,29 @@
  */
 #include "conn_guard.h"
 
+#include <stdio.h>
+
 #include "conn_own.h"
 #include "conns_relief.h"
 #include "flow_host.h"
+#include "outbound_host.h"
 #include "seldom.h"
 
 #define CONN_GUARD_LOG_MS 1000
 
 static void
-conn_guard_say_overflow(const struct bevhost_conn *conn)
+conn_guard_say_overflow(const struct bevhost_conn *conn, const char *whose)
 {
 	static struct seldom said;
-	char more[SELDOM_MORE_SIZE];
+	char more[SELDOM_MORE_SIZE], text[128];
 
 	if (!seldom_may(&said, CONN_GUARD_LOG_MS, more))
 		return;
-	conn_say(conn, BEVHOST_LOG_NOTICE,
-	    "more than eight times max-buffer was written and is not taken: "
+	snprintf(text, sizeof(text),
+	    "more than eight times max-buffer was written%s and is not taken: "
 	    "closed",
-	    more);
+	    whose);
+	conn_say(conn, BEVHOST_LOG_NOTICE, text, more);
 }
 
 void
@@ -32,10 +36,27 @@ conn_abort(struct bevhost_conn *conn, enum bevhost_reason reason)
 	conn_close(conn, BEVHOST_CLOSE_NOW, reason);
 }
 
+void
+conn_drop(struct bevhost_conn *conn)
+{
+	struct outbound *outbound;
+
+	for (outbound = conn->outflows; outbound != NULL;
+	     outbound = outbound_next(outbound))
+		(void)outbound_drop(outbound);
+	conn_abort(conn, BEVHOST_REASON_OVERLOAD);
+}
+
 size_t
 conn_memory(struct bevhost_conn *conn)
 {
-	return conn->flow.bev != NULL ? flow_memory(&conn->flow) : 0;
+	size_t bytes = conn->flow.bev != NULL ? flow_memory(&conn->flow) : 0;
+	struct outbound *outbound;
+
+	for (outbound = conn->outflows; outbound != NULL;
+	     outbound = outbound_next(outbound))
+		bytes += outbound_memory(outbound);
+	return bytes;
 }
 
 static void
@@ -51,8 +72,23 @@ conn_guard_on_overflow(struct flow *flow)
 
 	if (conn->state != CONN_OPEN)
 		return;
-	conn_guard_say_overflow(conn);
+	conn_guard_say_overflow(conn, "");
 	conn_abort(conn, BEVHOST_REASON_OVERLOAD);
+}
+
+static void
+conn_guard_on_outbound_overflow(struct bevhost_conn *conn)
+{
+	if (conn->state != CONN_OPEN)
+		return;
+	conn_guard_say_overflow(conn, " to an outbound connection");
+	conn_drop(conn);
+}
+
+static struct outbound **
+conn_guard_outflows(struct bevhost_conn *conn)
+{
+	return conn->state == CONN_OPEN ? &conn->outflows : NULL;
 }
 
 static void
@@ -84,6 +120,11 @@ conn_guard_init(struct conns *conns)
 		.dry_run = conn_guard_on_dry_run,
 		.full = conns_relief_on_full,
 	};
+	static const struct outbound_host outbound_host = {
+		.list_of = conn_guard_outflows,
+		.overflow = conn_guard_on_outbound_overflow,
+	};
 
 	conns->loop.host = &host;
+	outbound_set_host(&outbound_host);
 }

@@ -12,11 +12,14 @@ struct bevhost_conn;
 
 /* For the peer's fault, or for want of memory: nothing more reaches it. */
 void conn_abort(struct bevhost_conn *conn, enum bevhost_reason reason);
+/* For want of memory, and nothing more reaches the far ends of its outbound
+   connections either. */
+void conn_drop(struct bevhost_conn *conn);
 
 /* The handler waits for its peer alone, and reads. */
 int conn_waits(const struct bevhost_conn *conn);
 
-/* What its buffers hold. */
+/* What its buffers hold, and those of its outbound connections. */
 size_t conn_memory(struct bevhost_conn *conn);
 
 /* For the flows of a worker. */

@@ -13,7 +13,8 @@ struct flow_loop;
 /*
  * Above nine tenths of so many bytes the peers of those that hold most are not
  * read from, until it is less than eight; above all of it those are closed, for
- * overload. 0 is no limit. 0 or -1 without memory.
+ * overload. It counts what was opened from here, too: once that has its loop. 0
+ * is no limit. 0 or -1 without memory.
  */
 int conns_relief_start(struct conns *conns, int64_t bytes) BEVHOST_MUST_CHECK;
 void conns_relief_stop(struct conns *conns);

@@ -118,7 +118,7 @@ static void
 flow_count_output(
     struct flow *flow, const struct evbuffer_cb_info *info, size_t len)
 {
-	struct flow_loop *loop = flow->loop;
+	struct flow_loop *loop = flow->loop->counter;
 
 	loop->held += info->n_added - info->n_deleted;
 	flow->sent += info->n_deleted;

@@ -29,8 +29,10 @@ struct flow_loop {
 	void (*on_closed)(struct flow *flow);
 	char *buffer; /* FLOW_READ_MAX bytes, for reads */
 	/* All that its flows hold to read and to write, files too; if it is so
-	   much that nothing is to be read in this turn. */
+	   much that nothing is to be read in this turn. It counts in the
+	   counter: itself, or another loop. */
 	size_t held, held_max, crowded;
+	struct flow_loop *counter;
 	int unqueued; /* there is no queue for one more kind of timer */
 	const struct flow_host *host;
 	int pipe[2], pipe_size; /* for files; a size of 0: there is none yet */

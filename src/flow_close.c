@@ -293,6 +293,7 @@ flow_loop_init(struct flow_loop *loop, struct event_base *base,
 		.base = base,
 		.on_closed = on_closed,
 		.held_max = SIZE_MAX,
+		.counter = loop,
 	};
 	loop->turn = event_new(base, -1, EV_PERSIST, flow_on_turn, loop);
 	loop->buffer = malloc(FLOW_READ_MAX);

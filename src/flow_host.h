@@ -23,7 +23,8 @@ struct flow_host {
 	void (*full)(struct flow_loop *loop);
 };
 
-/* How much of what it is to read and to write is in memory. */
+/* How much memory there is for what it is to read and to write: more than the
+   bytes, but for files. */
 size_t flow_memory(struct flow *flow);
 /* Memory is scarce: nothing is read from the peer. */
 void flow_set_scarce(struct flow *flow, int scarce);

@@ -27,6 +27,8 @@ struct flow_chain {
 	unsigned char *bytes;
 };
 
+#define FLOW_PAGE 4096u
+
 #define FLOW_CHAIN_FILE 3u /* a segment of one; one for sendfile */
 
 static const struct flow_chain *
@@ -112,8 +114,9 @@ flow_memory_front(const struct evbuffer *buffer, size_t enough)
 	return bytes;
 }
 
+/* All bytes, but those of files. */
 static size_t
-flow_memory_of(const struct evbuffer *buffer)
+flow_memory_bytes(const struct evbuffer *buffer)
 {
 	const struct flow_chain *chain;
 	size_t bytes = 0;
@@ -127,13 +130,40 @@ flow_memory_of(const struct evbuffer *buffer)
 	return bytes;
 }
 
+/* Of one, with what it has no use for. What nobody has touched of a large one
+   is none: the kernel gives pages. */
+static size_t
+flow_memory_of_chain(const struct flow_chain *chain)
+{
+	size_t end = chain->used + (size_t)chain->skipped;
+	size_t pages = (end + FLOW_PAGE - 1) / FLOW_PAGE * FLOW_PAGE;
+
+	if (chain->flags & FLOW_CHAIN_FILE)
+		return 0;
+	return sizeof(*chain) + (pages < chain->size ? pages : chain->size);
+}
+
+static size_t
+flow_memory_of(const struct evbuffer *buffer)
+{
+	const struct flow_chain *chain;
+	size_t bytes = 0;
+
+	if (!flow_memory_is_known())
+		return evbuffer_get_length(buffer);
+	for (chain = flow_memory_first(buffer); chain != NULL;
+	     chain = chain->next)
+		bytes += flow_memory_of_chain(chain);
+	return bytes;
+}
+
 size_t
 flow_memory(struct flow *flow)
 {
 	if (flow->finished)
 		return 0;
 	flow_count_input(flow);
-	return evbuffer_get_length(flow->bev->input) +
+	return flow_memory_of(flow->bev->input) +
 	       flow_memory_of(flow->bev->output) +
 	       (flow->transport != NULL ? FLOW_TRANSPORT_BYTES : 0);
 }
@@ -154,7 +184,7 @@ flow_set_scarce(struct flow *flow, int scarce)
 void
 flow_count_input(struct flow *flow)
 {
-	struct flow_loop *loop = flow->loop;
+	struct flow_loop *loop = flow->loop->counter;
 	size_t unread = evbuffer_get_length(flow->bev->input);
 
 	if (unread == flow->unread)
@@ -175,6 +205,6 @@ flow_check_output(struct flow *flow, size_t owed)
 		return;
 	flow->output_checked = owed + max / 16;
 	if (!flow->closing && flow->loop->host != NULL &&
-	    flow_memory_of(flow->bev->output) > max)
+	    flow_memory_bytes(flow->bev->output) > max)
 		flow->loop->host->overflow(flow);
 }

@@ -328,7 +328,7 @@ flow_on_readable(evutil_socket_t fd, short what, void *arg)
 		flow_libevent_read(fd, what, flow->bev);
 		return;
 	}
-	if (flow->loop->crowded ||
+	if (flow->loop->counter->crowded ||
 	    (flow->paused != 0 && flow_is_held(flow, input)))
 		return;
 	if (flow->rates != NULL && (room = flow_rate_in(flow, room)) == 0)

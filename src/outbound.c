@@ -6,17 +6,25 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <event2/buffer.h>
+#include <event2/bufferevent_struct.h>
+#include <event2/util.h>
+
 #include "flow_guard.h"
 #include "flow_host.h"
 #include "flow_own.h"
+#include "outbound_host.h"
+#include "settings_guard.h"
 
 static struct {
 	struct flow_loop flows;
-	LIST_HEAD(, outbound) all;
+	struct outbound *first; /* of those that are nobody's */
 	size_t count;
 	void (*on_gone)(void *arg);
 	void *arg;
 } outbound_loop;
+
+static const struct outbound_host *outbound_host;
 
 static void
 outbound_on_closed(struct flow *flow)
@@ -52,6 +60,21 @@ outbound_on_write(struct bufferevent *bev, void *arg)
 		outbound->ops->write(outbound);
 }
 
+/* What waits in it is nobody's any more. */
+static void
+outbound_forget(struct outbound *outbound)
+{
+	struct bufferevent *bev = outbound->flow.bev;
+	int error = EVUTIL_SOCKET_ERROR();
+
+	evbuffer_unfreeze(bev->output, 1);
+	evbuffer_drain(bev->output, evbuffer_get_length(bev->output));
+	evbuffer_freeze(bev->output, 1);
+	evbuffer_drain(bev->input, evbuffer_get_length(bev->input));
+	flow_count_input(&outbound->flow);
+	EVUTIL_SET_SOCKET_ERROR(error);
+}
+
 static void
 outbound_on_event(struct bufferevent *bev, short what, void *arg)
 {
@@ -62,13 +85,57 @@ outbound_on_event(struct bufferevent *bev, short what, void *arg)
 		flow_closing_event(&outbound->flow, what);
 		return;
 	}
+	if (outbound->dropped)
+		outbound_forget(outbound);
 	what = flow_event(&outbound->flow, what);
 	if (what != 0)
 		outbound->ops->event(outbound, what);
 }
 
+void
+outbound_set_host(const struct outbound_host *host)
+{
+	outbound_host = host;
+}
+
+/* On the list of conn, or of the loop. */
+static void
+outbound_join(struct outbound *outbound, struct bevhost_conn *conn)
+{
+	struct outbound **list = NULL;
+
+	if (conn != NULL && outbound_host != NULL)
+		list = outbound_host->list_of(conn);
+	outbound->conn = list != NULL ? conn : NULL;
+	if (list == NULL)
+		list = &outbound_loop.first;
+	outbound->link = list;
+	outbound->next = *list;
+	if (*list != NULL)
+		(*list)->link = &outbound->next;
+	*list = outbound;
+}
+
+static void
+outbound_leave(struct outbound *outbound)
+{
+	*outbound->link = outbound->next;
+	if (outbound->next != NULL)
+		outbound->next->link = outbound->link;
+}
+
+static void
+outbound_leave_conn(struct outbound *outbound)
+{
+	if (outbound->conn == NULL)
+		return;
+	outbound_leave(outbound);
+	outbound_join(outbound, NULL);
+}
+
 int
-outbound_open(struct outbound *outbound, const struct outbound_ops *ops, int fd,
+outbound_open(struct outbound *outbound, const struct outbound_ops *ops,
+    struct bevhost_conn *conn, const struct settings_guard *settings, int fd,
     struct transport *transport)
 {
 	struct bufferevent *bev =
@@ -85,8 +152,13 @@ outbound_open(struct outbound *outbound, const struct outbound_ops *ops, int fd,
 		outbound->flow.bev = NULL;
 		return -ENOMEM;
 	}
+	if (settings != NULL)
+		flow_set_limits(&outbound->flow, (size_t)settings->max_buffer,
+		    settings->linger_timeout);
 	outbound->ops = ops;
-	LIST_INSERT_HEAD(&outbound_loop.all, outbound, entry);
+	outbound->settings = settings;
+	outbound->dropped = 0;
+	outbound_join(outbound, conn);
 	outbound_loop.count++;
 	return 0;
 }
@@ -96,13 +168,15 @@ outbound_open(struct outbound *outbound, const struct outbound_ops *ops, int fd,
  * owes in the end is not to be owed for ever.
  */
 void
-outbound_close(struct outbound *outbound, enum bevhost_close how,
-    const struct settings_guard *settings)
+outbound_close(struct outbound *outbound, enum bevhost_close how)
 {
 	struct flow *flow = &outbound->flow;
 
+	outbound_leave_conn(outbound);
+	if (outbound->dropped)
+		how = BEVHOST_CLOSE_NOW;
 	if (!flow->closing && how != BEVHOST_CLOSE_NOW && flow->guard == NULL) {
-		if (flow_guard_start(flow, 1, settings) < 0)
+		if (flow_guard_start(flow, 1, outbound->settings) < 0)
 			how = BEVHOST_CLOSE_NOW;
 		flow_rate_clear(flow);
 		flow_guard_closing(flow);
@@ -110,10 +184,48 @@ outbound_close(struct outbound *outbound, enum bevhost_close how,
 	flow_close(flow, how);
 }
 
+int
+outbound_drop(struct outbound *outbound)
+{
+	struct flow *flow = &outbound->flow;
+
+	if (outbound->dropped || flow->dead || flow->finished)
+		return -1;
+	outbound->dropped = 1;
+	flow_abort(flow);
+	if (flow->closing) {
+		flow_close(flow, BEVHOST_CLOSE_NOW);
+		return 0;
+	}
+	bufferevent_disable(flow->bev, EV_READ | EV_WRITE);
+	EVUTIL_SET_SOCKET_ERROR(ENOMEM);
+	bufferevent_trigger_event(flow->bev,
+	    BEV_EVENT_READING | BEV_EVENT_ERROR, BEV_TRIG_DEFER_CALLBACKS);
+	return 0;
+}
+
+size_t
+outbound_memory(struct outbound *outbound)
+{
+	return flow_memory(&outbound->flow);
+}
+
+void
+outbound_set_scarce(struct outbound *outbound, int scarce)
+{
+	flow_set_scarce(&outbound->flow, scarce);
+}
+
+struct outbound *
+outbound_next(const struct outbound *outbound)
+{
+	return outbound->next;
+}
+
 void
 outbound_free(struct outbound *outbound)
 {
-	LIST_REMOVE(outbound, entry);
+	outbound_leave(outbound);
 	outbound_loop.count--;
 	flow_clear(&outbound->flow);
 	free(outbound);
@@ -138,7 +250,12 @@ outbound_waits(struct flow *flow)
 static void
 outbound_on_overflow(struct flow *flow)
 {
-	(void)flow;
+	struct outbound *outbound = (struct outbound *)flow;
+
+	if (outbound->conn != NULL)
+		outbound_host->overflow(outbound->conn);
+	else
+		outbound_drop(outbound);
 }
 
 int
@@ -153,7 +270,7 @@ outbound_loop_init(
 
 	outbound_loop.on_gone = on_gone;
 	outbound_loop.arg = arg;
-	LIST_INIT(&outbound_loop.all);
+	outbound_loop.first = NULL;
 	outbound_loop.count = 0;
 	if (flow_loop_init(&outbound_loop.flows, base, outbound_on_closed) < 0)
 		return -1;
@@ -166,7 +283,8 @@ outbound_loop_cut(void)
 {
 	struct outbound *outbound;
 
-	LIST_FOREACH (outbound, &outbound_loop.all, entry)
+	for (outbound = outbound_loop.first; outbound != NULL;
+	     outbound = outbound->next)
 		if (outbound->flow.closing)
 			flow_close(&outbound->flow, BEVHOST_CLOSE_NOW);
 }
@@ -175,6 +293,18 @@ void
 outbound_loop_drain(void)
 {
 	flow_loop_drain(&outbound_loop.flows);
+}
+
+void
+outbound_loop_count_in(struct flow_loop *loop)
+{
+	outbound_loop.flows.counter = loop;
+}
+
+struct outbound *
+outbound_loop_first(void)
+{
+	return outbound_loop.first;
 }
 
 size_t

@@ -166,7 +166,8 @@ outbound_on_reached(
 
 	outbound->way = NULL;
 	if (status == 0) {
-		status = outbound_open(&outbound->outbound, &ops, fd,
+		status = outbound_open(&outbound->outbound, &ops,
+		    outbound->conn, outbound->instance->guard, fd,
 		    stream != NULL ? tls_stream_transport(stream) : NULL);
 		if (status < 0 && stream != NULL)
 			tls_stream_free(stream);
@@ -314,8 +315,7 @@ bevhost_outbound_close(
 		return;
 	outbound_leave_list(outbound);
 	if (outbound->outbound.flow.bev != NULL) {
-		outbound_close(
-		    &outbound->outbound, how, outbound->instance->guard);
+		outbound_close(&outbound->outbound, how);
 		return;
 	}
 	outbound_way_cancel(outbound->way);

@@ -18,7 +18,6 @@ struct stream_outbound {
 	struct outbound outbound; /* first: its callbacks find us by it */
 	struct bevhost_stream stream;
 	struct task_defer *at_end; /* closes it with its task, or NULL */
-	const struct settings_guard *settings; /* of its plugin, or NULL */
 	int closed; /* the descriptor: freed when nobody waits any more */
 };
 
@@ -97,8 +96,8 @@ stream_close_outbound(struct stream_outbound *own, enum bevhost_close how)
 		task_wake(stream->reader, 0);
 	if (stream->writer != NULL)
 		task_wake(stream->writer, 0);
-	outbound_close(&own->outbound,
-	    stream->error != 0 ? BEVHOST_CLOSE_NOW : how, own->settings);
+	outbound_close(
+	    &own->outbound, stream->error != 0 ? BEVHOST_CLOSE_NOW : how);
 }
 
 static void
@@ -124,7 +123,8 @@ bevhost_stream_close(struct bevhost_stream *stream, enum bevhost_close how)
 }
 
 static int
-stream_init_outbound(struct stream_outbound *own, int fd)
+stream_init_outbound(
+    struct stream_outbound *own, int fd, const struct settings_guard *settings)
 {
 	static const struct outbound_ops ops = {
 		.read = stream_on_outbound_read,
@@ -136,7 +136,8 @@ stream_init_outbound(struct stream_outbound *own, int fd)
 	own->at_end = task_defer(stream_on_task_end, own);
 	if (own->at_end == NULL)
 		return -ENOMEM;
-	if (outbound_open(&own->outbound, &ops, fd, NULL) < 0) {
+	if (outbound_open(&own->outbound, &ops, task_current()->conn, settings,
+		fd, NULL) < 0) {
 		task_undefer(own->at_end);
 		return -ENOMEM;
 	}
@@ -150,12 +151,11 @@ stream_open(int fd, const struct settings_guard *settings,
 {
 	struct stream_outbound *own = calloc(1, sizeof(*own));
 
-	if (own == NULL || stream_init_outbound(own, fd) < 0) {
+	if (own == NULL || stream_init_outbound(own, fd, settings) < 0) {
 		free(own);
 		close(fd);
 		return -ENOMEM;
 	}
-	own->settings = settings;
 	*stream = &own->stream;
 	return 0;
 }

@@ -166,14 +166,14 @@ worker_init_events(
 		return -1;
 	if (settings->counters != NULL)
 		conns_count_in(worker->conns, settings->counters);
-	if (conns_relief_start(worker->conns, settings->max_memory) < 0)
-		return -1;
 	if (drain_init(&worker->drain, worker->base, worker->conns,
 		settings->drain_timeout_ms, settings->drain_spread_ms) < 0 ||
 	    runtime_init(worker->base, settings->stack_size,
 		settings->job_threads, worker_on_task_gone, worker) < 0)
 		return -1;
 	worker->tasks = 1;
+	if (conns_relief_start(worker->conns, settings->max_memory) < 0)
+		return -1;
 	return worker_init_signals(worker) < 0 ? -1 : worker_init_beat(worker);
 }
 

@@ -63,17 +63,20 @@ struct bevhost_outbound_calls {
  * Connects for a connection: the addresses of a name are tried as RFC 8305
  * says. It ends with conn at the latest: from when that has a reason to close
  * nothing of calls is called any more, and what is still owed to the target is
- * sent. calls must live as long as the plugin. NULL with errno: ENOMEM, EINVAL
- * for a struct that is not filled in rightly, ESHUTDOWN when conn closes.
+ * sent. What waits in it counts for conn: see bevhost(8), max-memory and
+ * max-buffer. calls must live as long as the plugin. NULL with errno: ENOMEM,
+ * EINVAL for a struct that is not filled in rightly, ESHUTDOWN when conn
+ * closes.
  */
 struct bevhost_outbound *bevhost_conn_connect(struct bevhost_conn *conn,
     const struct bevhost_target *target,
     const struct bevhost_outbound_calls *calls, void *arg) BEVHOST_MUST_CHECK;
 
 /*
- * The same for an instance, from its start on. When the host stops, it ends
- * after the last connection, with status or errno ECANCELED, and there is no
- * further one: ESHUTDOWN.
+ * The same for an instance, from its start on; for want of memory, and when far
+ * more was written than is taken, it fails with ENOMEM. When the host stops, it
+ * ends after the last connection, with status or errno ECANCELED, and there is
+ * no further one: ESHUTDOWN.
  */
 struct bevhost_outbound *bevhost_instance_connect(
     struct bevhost_instance *instance, const struct bevhost_target *target,

@@ -102,6 +102,35 @@ class OfAConnection(Case):
             self.assertEqual(receive_all(remote), b"")
         server.wait_log("no further one")
 
+    def test_too_much_that_waits_closes_its_connection(self):
+        server = self.start(options=["-v", "--max-buffer=64k"])
+        client, remote = self.connected(server)
+        client.sendall(b"flood\n")
+        with self.assertRaises(ConnectionResetError):
+            receive_all(remote)
+        server.wait_log("written to an outbound connection and is not taken")
+        server.wait_log("closed: overload")
+
+    def test_what_is_owed_after_a_close_is_dropped_for_want_of_memory(self):
+        server = self.start(options=["--max-memory=16M"])
+        # The socket's own buffer takes some.
+        remotes = []
+        for _ in range(6):
+            client, remote = self.connected(server)
+            client.sendall(b"close 7000000\nwrong\n")
+            self.expect(client, "right 0")
+            remotes.append(remote)
+        server.wait_log("outbound ones of no connection")
+        self.assertIn(", 0 were closed for overload, and", server.stderr())
+        ends = []
+        for remote in remotes:
+            try:
+                ends.append(len(receive_all(remote)))
+            except ConnectionResetError:
+                ends.append(0)
+        # Those that wait are sent, and the others end with a reset.
+        self.assertEqual(set(ends), {0, 7_000_000})
+
     def test_one_that_is_connected_is_not_idle(self):
         server = self.start(options=["--drain-timeout=60s"])
         client, remote = self.connected(server)
@@ -131,6 +160,14 @@ class OfAnInstance(Case):
         self.target.close()
         server = self.start(f"port={self.port}")
         server.wait_log("instance connected: ECONNREFUSED")
+
+    def test_too_much_that_waits_is_an_error(self):
+        server = self.start(f"port={self.port}", "floods=1",
+                            options=["--max-buffer=64k"])
+        with self.assertRaises(ConnectionResetError):
+            receive_all(self.accept())
+        server.wait_log("instance event: ENOMEM")
+        self.accept()
 
     def test_an_end_is_heard(self):
         server = self.start(f"port={self.port}")

@@ -9,6 +9,7 @@ import socket
 import struct
 import tempfile
 import threading
+import time
 import unittest
 
 import harness
@@ -351,6 +352,54 @@ class BackPressure(unittest.TestCase):
             wait_for(lambda: descriptors(server.pid) == before - 2,
                      "the descriptors to be closed")
             remote.close()
+
+
+class Memory(unittest.TestCase):
+    SETTINGS = ["-v", "-v", "--max-memory=4M"]
+
+    def waits_for(self, remotes, server, clients):
+        """Sends more than there may be, until some are closed for it."""
+        before = memory(server.pid)
+        for client in clients:
+            client.setblocking(False)
+        data = b"f" * 65536
+        closed, most = 0, 0
+        deadline = time.monotonic() + harness.PATIENCE
+        while closed == 0 or "of max-memory" not in server.stderr():
+            self.assertLess(time.monotonic(), deadline)
+            for client in clients:
+                try:
+                    client.send(data)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    closed += 1
+            most = max(most, memory(server.pid) - before)
+        server.wait_log("closed: overload")
+        # A third is the allocator's.
+        self.assertLess(most, 4 * MIB * 4 // 3 + 2 * MIB)
+        self.assertLess(closed, len(clients) * 100)
+        for remote in remotes:
+            remote.close()
+
+    def test_what_waits_for_targets_counts(self):
+        with contextlib.ExitStack() as stack:
+            target = stack.enter_context(Target())
+            target.socket.setsockopt(
+                socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            server = stack.enter_context(Server(
+                "proxy", "to=" + target.text, options=self.SETTINGS))
+            modest = stack.enter_context(server.connect())
+            other = stack.enter_context(target.accept())
+            clients, remotes = [], []
+            for _ in range(40):
+                clients.append(stack.enter_context(server.connect()))
+                remotes.append(stack.enter_context(target.accept()))
+            self.waits_for(remotes, server, clients)
+            modest.sendall(b"ping")
+            self.assertEqual(receive_exactly(other, 4), b"ping")
+            other.sendall(b"pong")
+            self.assertEqual(receive_exactly(modest, 4), b"pong")
 
 
 class Balance(unittest.TestCase):

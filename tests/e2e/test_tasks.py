@@ -333,6 +333,20 @@ class Outbound(Commands):
         self.assertEqual(self.ask("connect unix:/nowhere/s 0"),
                          f"connect={-errno.ENOENT}")
 
+    def test_too_much_that_waits_closes_the_connection(self):
+        with socket.create_server(("127.0.0.1", 0)) as target, \
+             Server(plugin("tasks"), options=[
+                 "-v", "-v", "--max-buffer=64k"]) as server, \
+             server.connect() as client:
+            target.settimeout(harness.PATIENCE)
+            client.sendall(b"flood %d\n" % target.getsockname()[1])
+            remote, _ = target.accept()
+            with remote, self.assertRaises(ConnectionResetError):
+                remote.settimeout(harness.PATIENCE)
+                receive_all(remote)
+            server.wait_log("closed: overload")
+            server.wait_log(f"flood: {-errno.ECANCELED}")
+
     def test_one_that_is_closed_while_a_child_reads(self):
         listener = self.listener(socket.AF_INET, ("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -2,12 +2,13 @@
 """What becomes of the targets of a proxy, and of the proxy, while it relays."""
 
 import os
+import select
 import signal
 import socket
 import threading
 import time
 
-from host import FaultTest, Host, Load, wait_for
+from host import FaultTest, Host, Load, rss_bytes, wait_for
 from harness import Server
 from peers import MIB, connect, pattern
 
@@ -93,6 +94,53 @@ class Targets(FaultTest):
                 lines = host.stderr().count("rests for")
                 self.assertLess(lines, 100)
         self.figure = f"{lines} lines in the log for 200 clients"
+
+
+class Memory(FaultTest):
+
+    def test_a_target_that_takes_nothing_and_400_that_send(self):
+        cap = 32 * MIB
+        with socket.create_server(("127.0.0.1", 0), backlog=512) as stuck, \
+                echo() as target:
+            to = "%s:%d" % stuck.getsockname()
+            with Host(("proxy", "127.0.0.1:0", {"to": to}), proxy([target]),
+                      workers=1, max_memory="32m") as host, \
+                 Load(host, "--connections=20", "--rate=500", index=1) as load:
+                load.run_for(1)
+                worker, = host.workers()
+                base = rss_bytes(worker)
+                clients = [connect(host.addresses[0], 4096)
+                           for _ in range(400)]
+                poll = select.poll()
+                for client in clients:
+                    client.setblocking(False)
+                    poll.register(client, select.POLLOUT)
+                by_fd = {client.fileno(): client for client in clients}
+                data = bytes(256 * 1024)
+                peak = lost = 0
+                end = time.monotonic() + 5
+                while time.monotonic() < end:
+                    for fd, _ in poll.poll(20):
+                        try:
+                            by_fd[fd].send(data)
+                        except BlockingIOError:
+                            pass
+                        except OSError:
+                            poll.unregister(fd)
+                            lost += 1
+                    peak = max(peak, rss_bytes(worker) - base)
+                window = load.run_for(1)
+                for client in clients:
+                    client.close()
+                host.wait_since(0, "of max-memory")
+                host.wait_since(0, "closed: overload")
+                self.check_load(load, 1000)
+        # Some clients are enough: the others go on waiting.
+        self.assertGreater(lost, 0)
+        self.assertLess(lost, 400)
+        self.assertLess(peak, cap + 8 * MIB)
+        self.figure = (f"{peak / MIB:.0f} MiB at most of {cap // MIB}, {lost} "
+                       f"of 400 closed, p99 of others {window['p99_ms']} ms")
 
 
 class Relays(FaultTest):

@@ -141,15 +141,21 @@ outbound_connect(struct outbound_test *test, const char *to)
 	    test, "early", bevhost_outbound_write_eof(test->outbound));
 }
 
+static void
+outbound_flood(struct bevhost_outbound *outbound, size_t size)
+{
+	char *big = malloc(size);
+
+	memset(big, 'x', size);
+	bufferevent_write(bevhost_outbound_bev(outbound), big, size);
+	free(big);
+}
+
 /* Much, which is to arrive though it is closed at once. */
 static void
-outbound_write_and_close(struct outbound_test *test)
+outbound_write_and_close(struct outbound_test *test, size_t size)
 {
-	char *big = malloc(BIG);
-
-	memset(big, 'x', BIG);
-	bufferevent_write(bevhost_outbound_bev(test->outbound), big, BIG);
-	free(big);
+	outbound_flood(test->outbound, size);
 	bevhost_outbound_close(test->outbound, BEVHOST_CLOSE_FLUSH);
 	test->outbound = NULL;
 }
@@ -165,7 +171,12 @@ outbound_obey(struct outbound_test *test, const char *line)
 		bevhost_outbound_close(test->outbound, BEVHOST_CLOSE_FLUSH);
 		outbound_answer(test, "cancelled", 0);
 	} else if (strcmp(line, "close") == 0) {
-		outbound_write_and_close(test);
+		outbound_write_and_close(test, BIG);
+	} else if (strncmp(line, "close ", 6) == 0) {
+		outbound_write_and_close(test, (size_t)atol(line + 6));
+	} else if (strcmp(line, "flood") == 0) {
+		outbound_flood(test->outbound, BIG);
+		outbound_answer(test, "flooded", 0);
 	} else if (strcmp(line, "eof") == 0) {
 		bufferevent_write(
 		    bevhost_outbound_bev(test->outbound), "last", 4);
@@ -217,7 +228,7 @@ outbound_open(void *self, struct bevhost_conn *conn, struct bufferevent *bev,
 
 struct outbound_self {
 	struct bevhost_instance *instance;
-	int64_t port;
+	int64_t port, floods;
 };
 
 static void outbound_self_connect(struct outbound_self *self);
@@ -226,9 +237,12 @@ static void
 outbound_on_self_connected(
     struct bevhost_outbound *outbound, int status, void *arg)
 {
-	(void)outbound;
+	struct outbound_self *self = arg;
+
 	bevhost_log(BEVHOST_LOG_NOTICE, "instance connected: %s",
 	    status == 0 ? "0" : strerrorname_np(-status));
+	if (status == 0 && self->floods-- > 0)
+		outbound_flood(outbound, BIG);
 	if (status == -ECANCELED)
 		outbound_self_connect(arg);
 }
@@ -292,6 +306,13 @@ static const struct bevhost_param outbound_params[] = {
 	    .max = 65535,
 	    .help = "where the instance connects",
 	    .field = BEVHOST_FIELD(struct outbound_self, port),
+	},
+	{
+	    .name = "floods",
+	    .type = BEVHOST_PARAM_INT,
+	    .value = "0",
+	    .help = "how many of its connections write much at once",
+	    .field = BEVHOST_FIELD(struct outbound_self, floods),
 	},
 	{ .name = NULL },
 };

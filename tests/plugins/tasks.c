@@ -295,6 +295,23 @@ tasks_connect(char *rest, char *out, size_t size)
 	bevhost_stream_close(stream, BEVHOST_CLOSE_FLUSH);
 }
 
+/* Writes more than may wait there. */
+static void
+tasks_flood(char *rest, char *out, size_t size)
+{
+	static const char big[1000000];
+	struct bevhost_stream *stream;
+	int status = bevhost_connect(
+	    "127.0.0.1", (unsigned)atoi(rest), bevhost_after_ms(5000), &stream);
+
+	if (status == 0) {
+		bevhost_stream_write(stream, big, sizeof(big), -1);
+		status = (int)bevhost_stream_read_line(stream, out, size, -1);
+		bevhost_log(BEVHOST_LOG_NOTICE, "flood: %d", status);
+	}
+	snprintf(out, size, "flood=%d", status);
+}
+
 /* Closes a stream on which a child waits, whose end is on its way too. */
 static void
 tasks_close_used(char *rest, char *out, size_t size)
@@ -453,6 +470,8 @@ tasks_do(struct bevhost_stream *stream, struct tasks *self, char *line,
 		snprintf(out, size, "job=%d", result);
 	} else if (strcmp(line, "connect") == 0) {
 		tasks_connect(rest, out, size);
+	} else if (strcmp(line, "flood") == 0) {
+		tasks_flood(rest, out, size);
 	} else if (strcmp(line, "defer-spawn") == 0) {
 		id = bevhost_task_spawn(tasks_defer_spawn, &child);
 		bevhost_task_await(id, &result, -1);
