@@ -33,6 +33,8 @@
 /* Who pays for memory: the script itself, or a connection. */
 struct script_owner {
 	size_t bytes, limit; /* limit 0: none */
+	size_t due;	     /* with more, garbage is looked for */
+	unsigned cycle;	     /* of the collector's, when that was set */
 	unsigned refs;	     /* with 0, and with no bytes, it is freed */
 };
 
@@ -61,9 +63,12 @@ struct script {
 	struct script_owner own;     /* of what the script made at its start */
 	size_t bytes;		     /* of all */
 	int64_t load_left;	     /* instructions, while it is loaded */
-	int status_fd, filters;	     /* of system calls, at the start */
+	unsigned cycles;	/* of the collector's, that ended, from 1 */
+	unsigned hurried;	/* that was cycles when one was begun */
+	int status_fd, filters; /* of system calls, at the start */
 	unsigned knows_filters : 1;
-	char where[128]; /* that a limit of memory was met */
+	unsigned pressed : 1; /* the collector may have to hurry, or not */
+	char where[128];      /* that a limit of memory was met */
 };
 
 struct script_conn {
@@ -106,6 +111,12 @@ int script_owner_take(
 void script_owner_give(
     struct script *script, struct script_owner *owner, size_t bytes);
 void script_owner_release(struct script_owner *owner);
+
+/* script_collect.c: after script_owner_take() has set script->pressed. */
+void script_collect(lua_State *L);
+/* It has more than was due, or another cycle has ended. */
+void script_collect_due(struct script *script, struct script_owner *owner);
+void script_open_collect(lua_State *L);
 
 /* script_limits.c */
 struct script *script_of(lua_State *L);

@@ -101,6 +101,8 @@ script_on_count(lua_State *L, lua_Debug *at)
 	struct script_task *task = script->running;
 
 	(void)at;
+	if (script->pressed)
+		script_collect(L);
 	if (task != NULL && task->stopped == NULL && script_is_late(task))
 		task->stopped = "too much processor time without a wait (the "
 				"limit is cpu-time)";

@@ -182,6 +182,7 @@ script_say_failed(lua_State *L)
 static int
 script_setup(lua_State *L)
 {
+	script_open_collect(L);
 	script_open_globals(L);
 	return 0;
 }
@@ -203,6 +204,7 @@ script_compile(lua_State *L)
 static int
 script_make_state(struct script *script)
 {
+	script->cycles = 1;
 	script->core.refs = script->own.refs = 1;
 	script->owner = &script->core;
 	script->L = lua_newstate(script_alloc, script);

@@ -50,6 +50,9 @@ script_refuse(struct script *script)
 	if (task == NULL)
 		return;
 	task->left -= (int64_t)(script->bytes / 32);
+	/* Lua goes through all at once now: a cycle that had begun is over. */
+	script->cycles++;
+	script->pressed = 1;
 	script->where[0] = '\0';
 	for (level = 0; lua_getstack(task->L, level, &at); level++)
 		if (lua_getinfo(task->L, "Sl", &at) && at.currentline > 0) {
@@ -70,6 +73,8 @@ script_owner_take(
 	}
 	owner->bytes += bytes;
 	script->bytes += bytes;
+	if (owner->bytes > owner->due || owner->cycle != script->cycles)
+		script_collect_due(script, owner);
 	return 0;
 }
 

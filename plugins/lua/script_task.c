@@ -51,6 +51,8 @@ script_wait_begin(lua_State *L)
 		luaL_error(L, "only serve() and what it calls may wait");
 	if (task->stopped != NULL || task->left < 0)
 		script_stop(L);
+	if (task->script->pressed)
+		script_collect(L);
 	task->turn += SCRIPT_WAIT_COST;
 	if (task->turn + task->full - task->left > SCRIPT_TURN) {
 		bevhost_task_yield();

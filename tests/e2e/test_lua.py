@@ -562,6 +562,31 @@ class Limits(Script):
             say(bevhost.memory() < 1 << 20)""",
                     "false not enough memory\ntrue\n", "memory=1M")
 
+    def held(self, server, count):
+        """Connections that hold 5 MB each."""
+        stack = contextlib.ExitStack()
+        for _ in range(count):
+            other = stack.enter_context(self.start(server, """
+                local all, conn = {}, ...
+                for i = 1, 50000 do all[i] = {i} end
+                say("held")
+                conn:read()
+                return all"""))
+            self.assertEqual(receive_exactly(other, 5), b"held\n")
+        return stack
+
+    def test_garbage_is_found_before_the_limit(self):
+        """Not at the limit, where Lua goes through everybody's at once."""
+        with self.serve() as server, self.held(server, 10):
+            self.assertEqual(self.ask(server, """
+                local most = 0
+                for i = 1, 1000 do
+                    for j = 1, 1000 do local t = {i, j} end
+                    if i % 10 == 0 then bevhost.sleep(0) end
+                    most = math.max(most, bevhost.memory())
+                end
+                say(most < 7500000 or most)"""), "true\n")
+
     def test_connections_leave_nothing(self):
         def memory(pid):
             with open(f"/proc/{pid}/status") as status:
