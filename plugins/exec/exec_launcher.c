@@ -55,6 +55,7 @@ struct exec_launcher {
 	struct exec *exec;
 	int has_become;
 	struct exec_programs running, dying, killed;
+	int reaped; /* that are on a list still */
 	struct exec_bucket by_id[EXEC_BUCKETS], by_pid[EXEC_BUCKETS];
 };
 
@@ -83,8 +84,9 @@ exec_report(const struct exec_report *report, const char *text)
 }
 
 static void
-exec_free_program(struct exec_program *program)
+exec_free_program(struct exec_launcher *launcher, struct exec_program *program)
 {
+	launcher->reaped -= program->is_reaped;
 	LIST_REMOVE(program, by_pid);
 	LIST_REMOVE(program, by_id);
 	TAILQ_REMOVE(program->list, program, entry);
@@ -118,9 +120,19 @@ exec_end_program(struct exec_launcher *launcher, struct exec_program *program)
 }
 
 /*
- * A program that has ended leaves its group, whose number is nobody else's
- * while anyone is in it: if no one is at once, nothing is sent later.
+ * The number of a program that was reaped is nobody else's while anyone is in
+ * its group. Somebody has it: then the last one has left that unseen, reaped
+ * by a parent outside.
  */
+static void
+exec_kill_group(const struct exec_program *program)
+{
+	if (!program->is_reaped ||
+	    (kill(program->pid, 0) < 0 && errno == ESRCH))
+		kill(-program->pid, SIGKILL);
+}
+
+/* A program has ended: whoever is left in its group is to end too. */
 static void
 exec_reaped(struct exec_launcher *launcher, pid_t pid, int status)
 {
@@ -137,22 +149,58 @@ exec_reaped(struct exec_launcher *launcher, pid_t pid, int status)
 		report.pid = pid;
 		exec_report(&report, NULL);
 		program->is_reaped = 1;
+		launcher->reaped++;
 		if (program->list == &launcher->killed || kill(-pid, 0) < 0 ||
 		    exec_end_program(launcher, program) < 0)
-			exec_free_program(program);
+			exec_free_program(launcher, program);
 		return;
 	}
+}
+
+/*
+ * One of a group has been reaped. Was it the last, then the number of the
+ * group is anybody's from now on: nothing is sent to it later.
+ */
+static void
+exec_left_group(struct exec_launcher *launcher, pid_t group)
+{
+	struct exec_program *program;
+
+	LIST_FOREACH (program, &launcher->by_pid[group % EXEC_BUCKETS], by_pid)
+		if (program->pid == group && program->is_reaped)
+			break;
+	if (program != NULL && kill(-group, 0) < 0 && errno == ESRCH)
+		exec_free_program(launcher, program);
+}
+
+/* As waitpid(). Of which group it was is asked only when it matters. */
+static pid_t
+exec_reap_one(const struct exec_launcher *launcher, int *status, pid_t *group)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	*group = 0;
+	if (launcher->reaped == 0)
+		return waitpid(-1, status, WNOHANG);
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    info.si_pid == 0)
+		return 0;
+	*group = getpgid(info.si_pid);
+	return waitpid(info.si_pid, status, WNOHANG);
 }
 
 /* Those too that programs have left behind. */
 static void
 exec_reap(struct exec_launcher *launcher)
 {
-	pid_t pid;
+	pid_t pid, group;
 	int status;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = exec_reap_one(launcher, &status, &group)) > 0) {
 		exec_reaped(launcher, pid, status);
+		if (group > 0 && group != pid)
+			exec_left_group(launcher, group);
+	}
 }
 
 static void
@@ -163,9 +211,9 @@ exec_expire(struct exec_launcher *launcher)
 
 	while ((program = TAILQ_FIRST(&launcher->dying)) != NULL &&
 	       program->end_ms <= now_ms) {
-		kill(-program->pid, SIGKILL);
+		exec_kill_group(program);
 		if (program->is_reaped)
-			exec_free_program(program);
+			exec_free_program(launcher, program);
 		else
 			exec_move(program, &launcher->killed);
 	}
@@ -326,9 +374,9 @@ exec_kill_all(struct exec_launcher *launcher)
 	int64_t end_ms = exec_now_ms() + EXEC_LAST_WAIT_MS;
 
 	TAILQ_FOREACH (program, &launcher->running, entry)
-		kill(-program->pid, SIGKILL);
+		exec_kill_group(program);
 	TAILQ_FOREACH (program, &launcher->dying, entry)
-		kill(-program->pid, SIGKILL);
+		exec_kill_group(program);
 	while (exec_now_ms() < end_ms && waitpid(-1, NULL, WNOHANG) >= 0)
 		nanosleep(&moment, NULL);
 }

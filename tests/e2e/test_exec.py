@@ -294,6 +294,54 @@ class Errors(unittest.TestCase):
                 self.assertNotIn(": sh: bad", server.stderr())
 
 
+# Its child leaves the group, where a child of that stays.
+UNSEEN = """
+import os, signal
+there, here = os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        signal.pause()
+    os.setsid()
+    os.write(here, b"x")
+    os.wait()
+    os._exit(0)
+os.read(there, 1)
+print(os.getpid(), flush=True)
+"""
+
+
+def lead_group(test, number, leaves):
+    """A process gets this number, which is free, and leads a group of it; or
+    leaves it to a child and ends. Returns who is in the group."""
+    path = "/proc/sys/kernel/ns_last_pid"
+    if not os.access(path, os.W_OK):
+        test.skipTest("the next process id cannot be chosen here")
+    there, here = os.pipe()
+    for _ in range(1000):
+        with open(path, "w") as file:
+            file.write(str(number - 1))
+        pid = os.fork()
+        if pid == 0:
+            if os.getpid() == number:
+                os.setsid()
+                if not leaves or os.fork() == 0:
+                    os.write(here, str(os.getpid()).encode())
+                    signal.pause()
+            os._exit(0)
+        if pid == number:
+            break
+        os.waitpid(pid, 0)
+    member = int(os.read(there, 20))
+    os.close(there)
+    os.close(here)
+    if leaves:
+        os.waitpid(pid, 0)
+    else:
+        test.addCleanup(os.waitpid, member, 0)
+    test.addCleanup(os.kill, member, signal.SIGKILL)
+    return member
+
+
 class Life(unittest.TestCase):
     def test_how_it_ended_is_logged(self):
         for script, text in (("exit 0", "ended with status 0 after"),
@@ -334,6 +382,25 @@ class Life(unittest.TestCase):
                 self.assertEqual(receive_all(connection), b"")
             wait_for(lambda: not is_alive(pid), "its end")
             wait_for(lambda: not programs(server), "no zombies")
+
+    def group_is_spared(self, script, leaves):
+        """The script says its number and leaves who ends by SIGTERM: the
+        number is somebody else's when it is time for SIGKILL."""
+        with shell(script, "kill-timeout=1s") as server:
+            number = int(ask(server))
+            wait_for(lambda: not programs(server), "its group's end")
+            member = lead_group(self, number, leaves)
+            self.assertEqual(os.getpgid(member), number)
+            harness.pause(1.5)
+            self.assertTrue(is_alive(member))
+
+    def test_whoever_gets_the_number_of_its_group_is_spared(self):
+        self.group_is_spared("sleep 1000 & echo $$", True)
+
+    def test_nor_is_one_ended_whose_group_was_left_unseen(self):
+        # By a child whose parent had left the group before.
+        self.group_is_spared(
+            f"exec {sys.executable} -c '{UNSEEN}'", False)
 
     def test_no_zombies_and_no_descriptors_are_left(self):
         # Also of those that leave the group.
