@@ -18,6 +18,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "tls_memory.h"
 #include "tls_verify.h"
 
 struct bevhost_authorities {
@@ -93,8 +94,11 @@ bevhost_authorities_new(const char *file)
 	}
 	authorities->ctx = authorities_new_ctx();
 	if (authorities->ctx != NULL &&
-	    authorities_load(authorities->ctx, file) == 0)
-		return authorities;
+	    authorities_load(authorities->ctx, file) == 0) {
+		if (!tls_memory_has_failed())
+			return authorities;
+		bevhost_error("there was too little memory to set TLS up");
+	}
 	bevhost_authorities_free(authorities);
 	return NULL;
 }

@@ -26,6 +26,7 @@
 #include "settings_check.h"
 #include "settings_origin.h"
 #include "single.h"
+#include "tls_memory.h"
 #include "upgrade.h"
 
 #define MAIN_WORKER "--worker" /* what a master starts */
@@ -228,6 +229,7 @@ main(int argc, char **argv)
 
 	if (main_open_standard() < 0)
 		return EX_OSERR;
+	tls_memory_watch();
 	status = main_choose(&options, argc, argv);
 	options_clear(&options);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

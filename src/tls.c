@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 
 #include "tls_client.h"
+#include "tls_memory.h"
 #include "tls_options.h"
 #include "tls_site.h"
 #endif
@@ -116,6 +117,16 @@ tls_check_plain(const struct settings_guard *guard)
 
 #ifdef HAVE_OPENSSL
 
+/* OpenSSL has gone on without what there was no memory for. */
+static int
+tls_say_lame(void)
+{
+	log_write(BEVHOST_LOG_ERROR, NULL,
+	    "TLS: there was too little memory to set it up, so that clients "
+	    "might be refused: give the host more, and start it anew");
+	return -EX_OSERR;
+}
+
 static int
 tls_make(struct tls *tls, const struct settings_guard *guard)
 {
@@ -130,7 +141,7 @@ tls_make(struct tls *tls, const struct settings_guard *guard)
 	/* A client is looked at once it is known what is shown to it. */
 	if (status == 0)
 		status = tls_client_set(tls->ctx, guard);
-	return status;
+	return status == 0 && tls_memory_has_failed() ? tls_say_lame() : status;
 }
 
 int

@@ -326,20 +326,9 @@ class Started(Served):
 
 
 class StartedSecret(Secret, Started):
-    """The same over TLS. OpenSSL makes thousands of blocks, and may come up
-    without a digest that it had no memory for: then it refuses handshakes."""
+    """The same over TLS. OpenSSL makes thousands of blocks."""
 
     step = 10
-
-    def start(self, failing, first, row):
-        self.lame = first > 0
-        super().start(failing, first, row)
-
-    def serve(self, host):
-        if self.lame and self.converse(host) is None:
-            host.check_alive()
-        else:
-            super().serve(host)
 
 
 class Stopped(Started):
