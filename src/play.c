@@ -418,9 +418,9 @@ play_count_left(struct play *play, const struct rig_left *left)
 		    "%s: memory was written to after it was freed",
 		    play->script->path);
 	else if (left->descriptors > 0)
-		play_wrong(result, "%s: %d descriptor%s left open",
+		play_wrong(result, "%s: %d descriptor%s left open%s",
 		    play->script->path, left->descriptors,
-		    left->descriptors == 1 ? " is" : "s are");
+		    left->descriptors == 1 ? " is" : "s are", left->opened);
 }
 
 /* What an author may not know of a way to cut. */

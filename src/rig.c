@@ -6,7 +6,6 @@
  */
 #include "rig.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include "rig_net.h"
 #include "rig_load.h"
 #include "rig_time.h"
+#include "rig_where.h"
 #include "task_abandoned.h"
 #include "worker.h"
 
@@ -35,8 +35,8 @@ struct rig {
 	struct rig_load *load;
 	struct worker worker;
 	struct rig_block block;
-	uint64_t abandoned; /* tasks before there was anything */
-	int descriptors;    /* before there was anything */
+	uint64_t abandoned;	    /* tasks before there was anything */
+	struct rig_where_open open; /* likewise */
 	int works, rests, rest_ms, refuses, slow_reader;
 	const char *why;
 	struct rig_end ends[RIG_ENDS_MAX];
@@ -70,19 +70,6 @@ const char *
 rig_why(const struct rig *rig)
 {
 	return rig->why;
-}
-
-static int
-rig_count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir != NULL && readdir(dir) != NULL)
-		count++;
-	if (dir != NULL)
-		closedir(dir);
-	return count;
 }
 
 /* Called by the loop that is run here. */
@@ -171,7 +158,7 @@ rig_new(const struct rig_options *options, struct rig_left *left)
 	rig->slow_reader = options->slow_reader;
 	rig_block_init(&rig->block);
 	rig->abandoned = task_abandoned();
-	rig->descriptors = rig_count_descriptors();
+	rig_where_note_open(&rig->open);
 	rig->failing.spare_linker = 1;
 	rig->failing.first = options->fail_first;
 	rig->failing.after = options->fail_after;
@@ -446,7 +433,8 @@ rig_free(struct rig *rig, struct rig_left *left)
 	rig_forget_ends(rig);
 	left->spoiled = quarantine_stop();
 	left->blocks = rig->failing.live;
-	left->descriptors = rig_count_descriptors() - rig->descriptors;
+	left->descriptors =
+	    rig_where_opened(&rig->open, left->opened, sizeof(left->opened));
 	rig_block_clear(&rig->block);
 	free(rig);
 	rig_only = NULL;

@@ -42,6 +42,7 @@ struct rig;
 struct rig_left {
 	int64_t blocks;
 	int descriptors;
+	char opened[512]; /* what they are, in parentheses */
 	int spoiled; /* blocks that were written to after they were freed */
 	int held;    /* connections or tasks that could not be ended */
 	int refused; /* exit status: the plugin or a parameter was refused */

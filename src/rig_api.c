@@ -143,9 +143,9 @@ rig_api_judge(int left_open, const struct rig_left *left)
 	if (left->spoiled > 0)
 		return rig_api_fail("memory was written to after it was freed");
 	if (left->descriptors > 0)
-		return rig_api_fail("%d descriptor%s left open",
-		    left->descriptors,
-		    left->descriptors == 1 ? " is" : "s are");
+		return rig_api_fail("%d descriptor%s left open%s",
+		    left->descriptors, left->descriptors == 1 ? " is" : "s are",
+		    left->opened);
 	if (left->blocks > 0)
 		return rig_api_fail("%lld block%s of memory %s not freed",
 		    (long long)left->blocks, left->blocks == 1 ? "" : "s",

@@ -17,10 +17,13 @@
 
 #include "copy.h"
 #include "plugin_load.h"
+#include "rig_where.h"
+#include "safe.h"
 #include "script.h"
 #include "trial.h"
 
 #define TRIAL_LOOK_NS  2000000
+#define TRIAL_WHERE_S  5		 /* for saying where it hangs */
 #define TRIAL_SAID_MAX ((off_t)16 << 20) /* bytes on standard error */
 
 static size_t
@@ -145,12 +148,34 @@ trial_judge(int status, const struct trial_options *options,
 		    script->path, WEXITSTATUS(status));
 }
 
+/* What it does when it hangs for ever is said before it ends. */
+static void
+trial_on_alarm(int number, siginfo_t *info, void *context)
+{
+	static const char text[] = "it hangs here:\n";
+
+	(void)info;
+	signal(number, SIG_DFL);
+	alarm(TRIAL_WHERE_S);
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	rig_where(context);
+	raise(number);
+}
+
 static void
 trial_apart_child(
     const struct trial_apart *apart, struct trial_result *result, int said)
 {
+	const struct sigaction on_alarm = {
+		.sa_sigaction = trial_on_alarm,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
+	};
+
 	dup2(said, STDOUT_FILENO);
 	dup2(said, STDERR_FILENO);
+	/* A task's stack may be too small. */
+	(void)safe_stack_start();
+	sigaction(SIGALRM, &on_alarm, NULL);
 	apart->run(apart->work, result);
 	plugin_remove_copies();
 	result->done = 1;

@@ -47,7 +47,7 @@ class Planted(unittest.TestCase):
                 self.assertRegex(line, want)
 
     def found(self, name, cut, why, *transcript, options=(),
-              log="", before=""):
+              log="", said="", before=""):
         script = os.path.join(PLANTED, name + ".conv")
         planted = plugin("planted_" + name)
 
@@ -62,6 +62,8 @@ class Planted(unittest.TestCase):
         self.assertEqual(failed, [cut], out)
         self.assertRegex("\n".join(section(out, "what is wrong")), why)
         self.compare(out, transcript)
+        if said:
+            self.assertRegex("\n".join(section(out, "what was said")), said)
 
         # The line that is printed does it again.
         again = re.search(r"(?m)^# again: +bevhost-dev test (.*)$", out)
@@ -70,7 +72,7 @@ class Planted(unittest.TestCase):
         status, out, err = converse(*options, *words)
         self.assertEqual(status, 1, out + err)
         self.assertRegex(
-            err, "Sanitizer" if "Sanitizer" in why else log or "^$")
+            err, "Sanitizer" if "Sanitizer" in why else said or log or "^$")
         self.assertRegex(
             "\n".join(section(out, "what is wrong")), why.split("\n")[0])
         self.compare(out, transcript)
@@ -122,7 +124,8 @@ class Planted(unittest.TestCase):
         self.found(
             "empty_line", "bytes", "it hangs: it takes more than 2 seconds",
             "connect", '> "o"', '> "n"', '> "e"', r'> "\r"', r'< "1\n"',
-            r'> "\n"', options=("--seconds=2",))
+            r'> "\n"', options=("--seconds=2",),
+            said=r"it hangs here:\n(.*\n)*.*[( ]empty_line_read")
 
     def test_a_reply_that_is_sent_twice(self):
         # As many times as the kernel takes a little more.
@@ -134,7 +137,8 @@ class Planted(unittest.TestCase):
 
     def test_a_descriptor_that_stays_open(self):
         self.found("descriptor", "leave:1",
-                   "descriptor.conv: 1 descriptor is left open",
+                   r"descriptor.conv: 1 descriptor is left open "
+                   r"\(/dev/null\)",
                    "connect", '> "h"', "close")
 
     def test_a_second_line_that_waits_for_a_third(self):
