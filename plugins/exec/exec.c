@@ -282,11 +282,11 @@ exec_run(struct bevhost_stream *client, void *self)
 		status = exec_relay(self, client);
 	else
 		status = fd;
-	if (status < 0 && status != -ECANCELED) {
-		bevhost_conn_set_reason(conn,
-		    status == -ECONNREFUSED ? BEVHOST_REASON_ERROR
-					    : BEVHOST_REASON_OVERLOAD,
-		    NULL);
+	if (status == 0 || status == -ECANCELED)
+		return status;
+	exec_child_set_reason(conn, -status);
+	/* That there is nobody to run it has been said. */
+	if (status != -ECONNREFUSED) {
 		errno = -status;
 		bevhost_conn_log(conn, BEVHOST_LOG_WARNING, "no program: %m");
 	}

@@ -100,6 +100,8 @@ enum exec_word {
 	EXEC_KILL,
 	EXEC_FAILED, /* status: errno */
 	EXEC_ENDED,  /* status: as wait(2) has it */
+	EXEC_LATE,   /* likewise, when max-time was over */
+	EXEC_LOST,   /* with the launcher, which says nothing more */
 };
 
 struct exec_order {
@@ -176,6 +178,8 @@ int exec_child_new(struct exec *exec, struct bevhost_conn *conn, int fd,
     struct exec_child **made);
 /* Of a task: until it has ended. 0 or -ECANCELED. */
 int exec_child_wait(struct exec_child *child);
+/* Of this error no program runs for the connection: it closes so. */
+void exec_child_set_reason(struct bevhost_conn *conn, int error);
 /* The task needs it no more: what still runs is killed. */
 void exec_child_leave(struct exec_child *child);
 /* The launcher says so: may free it. */

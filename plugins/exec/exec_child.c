@@ -127,28 +127,57 @@ exec_child_leave(struct exec_child *child)
 
 /* Its end */
 
+/* Which limit it has met, where that can be told. */
+static const char *
+exec_child_limit(
+    const struct exec_child *child, const struct exec_report *report)
+{
+	if (report->what == EXEC_LATE)
+		return ": max-time is over";
+	if (child->exec->max_cpu_ms > 0 && WIFSIGNALED(report->status) &&
+	    WTERMSIG(report->status) == SIGXCPU)
+		return ": max-cpu is over";
+	return "";
+}
+
 static void
-exec_child_log_end(const struct exec_child *child, int64_t pid, int status)
+exec_child_log_end(
+    const struct exec_child *child, const struct exec_report *report)
 {
 	double seconds = (double)(bevhost_now_ms() - child->began_ms) / 1000;
-	const char *name = child->exec->name, *signal_name;
-	char number[16];
+	const char *limit = exec_child_limit(child, report), *signal_name;
+	int status = report->status;
+	char how[32];
 
 	if (WIFEXITED(status)) {
-		bevhost_conn_log(child->conn,
-		    WEXITSTATUS(status) == 0 ? BEVHOST_LOG_INFO
-					     : BEVHOST_LOG_NOTICE,
-		    "%s (process %lld) ended with status %d after %.3f s", name,
-		    (long long)pid, WEXITSTATUS(status), seconds);
-		return;
+		snprintf(how, sizeof(how), "ended with status %d",
+		    WEXITSTATUS(status));
+	} else {
+		signal_name = sigabbrev_np(WTERMSIG(status));
+		if (signal_name != NULL)
+			snprintf(how, sizeof(how), "was ended by SIG%s",
+			    signal_name);
+		else
+			snprintf(how, sizeof(how), "was ended by signal %d",
+			    WTERMSIG(status));
 	}
-	signal_name = sigabbrev_np(WTERMSIG(status));
-	snprintf(number, sizeof(number), "%d", WTERMSIG(status));
 	bevhost_conn_log(child->conn,
-	    child->is_doomed ? BEVHOST_LOG_INFO : BEVHOST_LOG_NOTICE,
-	    "%s (process %lld) was ended by SIG%s after %.3f s", name,
-	    (long long)pid, signal_name != NULL ? signal_name : number,
-	    seconds);
+	    limit[0] == '\0' && (WIFEXITED(status) ? WEXITSTATUS(status) == 0
+						   : child->is_doomed)
+		? BEVHOST_LOG_INFO
+		: BEVHOST_LOG_NOTICE,
+	    "%s (process %lld) %s after %.3f s%s", child->exec->name,
+	    (long long)report->pid, how, seconds, limit);
+}
+
+void
+exec_child_set_reason(struct bevhost_conn *conn, int error)
+{
+	int is_scarce = error == ENOMEM || error == EMFILE || error == ENFILE ||
+			error == EAGAIN || error == ETOOMANYREFS;
+
+	bevhost_conn_set_reason(conn,
+	    is_scarce ? BEVHOST_REASON_OVERLOAD : BEVHOST_REASON_ERROR, NULL);
 }
 
 static void
@@ -157,7 +186,6 @@ exec_child_log_failure(const struct exec_child *child, int error)
 	/* Its connection was closed before it was told to run. */
 	if (error == 0)
 		return;
-	bevhost_conn_set_reason(child->conn, BEVHOST_REASON_ERROR, NULL);
 	errno = error;
 	bevhost_conn_log(child->conn, BEVHOST_LOG_WARNING,
 	    error == ENOEXEC
@@ -165,6 +193,30 @@ exec_child_log_failure(const struct exec_child *child, int error)
 		  "it, as in #!/bin/sh"
 		: "cannot run %s: %m",
 	    child->exec->path);
+	exec_child_set_reason(child->conn, error);
+}
+
+static void
+exec_child_tell_end(
+    const struct exec_child *child, const struct exec_report *report)
+{
+	switch (report->what) {
+	case EXEC_FAILED:
+		exec_child_log_failure(child, report->status);
+		break;
+	case EXEC_LOST:
+		bevhost_conn_log(child->conn, BEVHOST_LOG_INFO,
+		    "%s has ended with the process that ran it",
+		    child->exec->name);
+		exec_child_set_reason(child->conn, 0);
+		break;
+	case EXEC_LATE:
+		bevhost_conn_set_reason(
+		    child->conn, BEVHOST_REASON_TIMEOUT, NULL);
+		/* fall through */
+	default:
+		exec_child_log_end(child, report);
+	}
 }
 
 void
@@ -180,10 +232,7 @@ exec_child_report(struct exec_child *child, const struct exec_report *report)
 	if (child->lines != NULL)
 		exec_lines_end(child->lines);
 	child->lines = NULL;
-	if (report->what == EXEC_ENDED)
-		exec_child_log_end(child, report->pid, report->status);
-	else
-		exec_child_log_failure(child, report->status);
+	exec_child_tell_end(child, report);
 	if (child->is_left)
 		exec_child_free(child);
 	else

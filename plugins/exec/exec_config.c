@@ -281,17 +281,33 @@ exec_add_pair(struct exec *exec, const char *name, const char *value)
 	return status;
 }
 
+/* Also of one that the host has not. */
+static int
+exec_gives_before(const struct exec *exec, size_t index)
+{
+	const char *text = exec->env.words[index];
+	size_t len = strcspn(text, "="), i;
+
+	for (i = 0; i < index; i++)
+		if (strcspn(exec->env.words[i], "=") == len &&
+		    strncmp(exec->env.words[i], text, len) == 0)
+			return 1;
+	return 0;
+}
+
 /* NAME=VALUE, or NAME alone, which is as the host has it. */
 static int
-exec_add_env(struct exec *exec, const char *text)
+exec_add_env(struct exec *exec, size_t index)
 {
+	const char *text = exec->env.words[index];
+
 	if (exec_vars_has(text)) {
 		bevhost_error("env '%s' is what a program is told of its "
 			      "connection: leave it away",
 		    text);
 		return -EINVAL;
 	}
-	if (exec_has_env(exec, text)) {
+	if (exec_gives_before(exec, index)) {
 		bevhost_error("env '%s': its name is given twice", text);
 		return -EINVAL;
 	}
@@ -309,7 +325,7 @@ exec_make_environment(struct exec *exec, const struct passwd *entry)
 	int status = 0;
 
 	for (i = 0; status == 0 && i < exec->env.count; i++)
-		status = exec_add_env(exec, exec->env.words[i]);
+		status = exec_add_env(exec, i);
 	if (status == 0)
 		status = exec_add_pair(exec, "PATH", exec_search_path());
 	for (i = 0; status == 0 && kept[i] != NULL; i++)

@@ -46,6 +46,7 @@ struct exec_program {
 	uint64_t id;
 	pid_t pid; /* and its group */
 	int64_t end_ms;
+	int is_late;   /* max-time was over */
 	int is_reaped; /* the rest of its group is not */
 };
 
@@ -137,13 +138,14 @@ static void
 exec_reaped(struct exec_launcher *launcher, pid_t pid, int status)
 {
 	struct exec_program *program, *next;
-	struct exec_report report = { .what = EXEC_ENDED };
+	struct exec_report report = { 0 };
 
 	for (program = LIST_FIRST(&launcher->by_pid[pid % EXEC_BUCKETS]);
 	     program != NULL; program = next) {
 		next = LIST_NEXT(program, by_pid);
 		if (program->pid != pid || program->is_reaped)
 			continue;
+		report.what = program->is_late ? EXEC_LATE : EXEC_ENDED;
 		report.status = status;
 		report.id = program->id;
 		report.pid = pid;
@@ -219,9 +221,11 @@ exec_expire(struct exec_launcher *launcher)
 	}
 	while (launcher->exec->max_time_ms > 0 &&
 	       (program = TAILQ_FIRST(&launcher->running)) != NULL &&
-	       program->end_ms <= now_ms)
+	       program->end_ms <= now_ms) {
+		program->is_late = 1;
 		if (exec_end_program(launcher, program) < 0)
 			break;
+	}
 }
 
 /* In milliseconds, -1: whenever. */

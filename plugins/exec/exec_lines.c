@@ -42,7 +42,12 @@ exec_lines_free(struct exec_lines *lines)
 static void
 exec_lines_log(struct exec_lines *lines, size_t len)
 {
+	char *nul;
+
 	lines->count++;
+	/* It would be the end of what is logged. */
+	while ((nul = memchr(lines->line, '\0', len)) != NULL)
+		*nul = '?';
 	if (len > 0)
 		bevhost_conn_log(lines->conn, BEVHOST_LOG_NOTICE, "%s: %.*s",
 		    lines->exec->name, (int)len, lines->line);

@@ -46,10 +46,10 @@ exec_link_send(const struct exec_link *link, const struct exec_order *order,
 }
 
 static void
-exec_link_fail(struct exec_child *child, int error)
+exec_link_fail(struct exec_child *child, enum exec_word what, int error)
 {
 	const struct exec_report failed = {
-		.what = EXEC_FAILED,
+		.what = what,
 		.status = error,
 	};
 
@@ -74,7 +74,10 @@ exec_link_send_child(const struct exec_link *link, struct exec_child *child)
 		return status;
 	if (!child->is_sent) {
 		/* Nobody is told of one whose connection closed before. */
-		exec_link_fail(child, -status);
+		exec_link_fail(child,
+		    status == -EPIPE || status == -ECONNRESET ? EXEC_LOST
+							      : EXEC_FAILED,
+		    -status);
 		return 0;
 	}
 	order.what = EXEC_KILL;
@@ -203,7 +206,7 @@ exec_link_lost(struct exec_link *link)
 		    name);
 	for (i = 0; i < EXEC_LINK_BUCKETS; i++)
 		while ((child = LIST_FIRST(&link->children[i])) != NULL)
-			exec_link_fail(child, ECONNRESET);
+			exec_link_fail(child, EXEC_LOST, 0);
 	if (left == 0)
 		raise(SIGTERM);
 }

@@ -184,6 +184,18 @@ class Socket(unittest.TestCase):
             wait_for(lambda: not programs(server), "the end of all programs")
 
 
+    def test_too_many_for_its_descriptors(self):
+        need("prlimit")
+        with serve("cat", before=["prlimit", "--nofile=40:40"]) as server:
+            held = [server.connect() for _ in range(20)]
+            server.wait_log("no program: Too many open files\n")
+            server.wait_log(" closed: overload\n")
+            for connection in held:
+                connection.close()
+            wait_for(lambda: not programs(server), "the end of all programs")
+            self.assertEqual(ask(server, b"x"), b"x")
+
+
 class Words(unittest.TestCase):
     def test_arguments_are_a_list(self):
         words = ["$HOME", "a b", "; echo no", "", "*", "--flag=value"]
@@ -258,13 +270,13 @@ class Errors(unittest.TestCase):
     """Standard error."""
 
     def test_its_lines_are_in_the_log(self):
-        with shell("echo one >&2; printf 'two\\r\\n\\n\\033bad' >&2; "
+        with shell("echo one >&2; printf 'two\\r\\n\\n\\033b\\0ad' >&2; "
                    "echo out") as server:
             self.assertEqual(ask(server), b"out\n")
             log = server.wait_log("ended with status 0")
             self.assertRegex(log, r"exec: 127.0.0.1:\d+: sh: one\n")
             self.assertRegex(log, r": sh: two\n")
-            self.assertRegex(log, r": sh: \\x1bbad\n")
+            self.assertRegex(log, r": sh: \\x1bb\?ad\n")
 
     def test_a_long_line_is_cut_into_pieces(self):
         with python("import sys; sys.stderr.write('y' * 3000)") as server:
@@ -452,6 +464,8 @@ class Life(unittest.TestCase):
             os.kill(victim, signal.SIGKILL)
             server.wait_log("others go on, and a reload starts another")
             self.assertIsNone(read_word(f"/proc/{victim}/stat", 0))
+            server.wait_log("sh has ended with the process that ran it\n")
+            server.wait_log(" closed: error\n")
             for parent, connection in zip(parents, connections):
                 if parent == victim:
                     self.assertEqual(receive_all(connection), b"")
@@ -604,13 +618,27 @@ class Limits(unittest.TestCase):
             with server.connect() as connection:
                 pid = int(read_line(connection))
                 self.assertEqual(receive_all(connection), b"")
-            server.wait_log("was ended by SIGKILL")
+            log = server.wait_log(" closed: timeout\n")
+            self.assertRegex(
+                log, r"was ended by SIGKILL after 0\.\d+ s: max-time is over\n")
             self.assertFalse(is_alive(pid))
+        # What it says then is sent, and nothing else is late.
+        with shell("trap 'echo late; exit 0' TERM; echo on; read line; "
+                   "while [ -z \"$line\" ]; do sleep 0.01; done",
+                   "max-time=300ms") as server:
+            self.assertEqual(ask(server), b"on\nlate\n")
+            server.wait_log("ended with status 0 after 0")
+            self.assertIn(" s: max-time is over\n", server.stderr())
+        with shell("exit 0", "max-time=1h") as server:
+            self.assertEqual(ask(server), b"")
+            log = server.wait_log(" closed: handler\n")
+            self.assertNotIn("max-time", log)
 
     def test_cpu(self):
         with shell("while :; do :; done", "max-cpu=1s") as server:
             self.assertEqual(ask(server), b"")
-            server.wait_log("was ended by SIGXCPU")
+            log = server.wait_log("was ended by SIGXCPU")
+            self.assertIn(" s: max-cpu is over\n", log)
 
     def test_memory(self):
         code = ("try:\n b = bytearray(1 << 30); print('had')\n"
@@ -795,6 +823,8 @@ class Refused(unittest.TestCase):
                          "connection: leave it away", "cat", f"env={name}=x")
         self.refused("env 'A=2': its name is given twice", "cat", "env=A=1",
                      "env=A=2")
+        self.refused("env 'NOT_HERE=2': its name is given twice", "cat",
+                     "env=NOT_HERE", "env=NOT_HERE=2")
         self.refused("parameter 'max-memory' is 4096 bytes, in which no "
                      "program starts: at least 1M, or 0 for no limit", "cat",
                      "max-memory=4096")
