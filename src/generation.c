@@ -117,6 +117,7 @@ generation_write_order(const struct slot *slot, struct order *order)
 	order->generation = generation->number;
 	order->cpu = slot->cpu;
 	order->test = generation->test;
+	order->told = generation_is_told(generation);
 	memcpy(order->worker_group, slot->worker_group,
 	    sizeof(order->worker_group));
 	generation_set_privileges(order, generation->privileges);
@@ -171,16 +172,18 @@ static void
 generation_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct generation *generation = arg;
+	char why[128];
 	int i;
 
 	(void)fd;
 	(void)what;
 	if (generation->state == GENERATION_STARTING) {
-		snprintf(generation->why, sizeof(generation->why),
+		snprintf(why, sizeof(why),
 		    "not all workers were ready within start-timeout (%g s)",
 		    (double)generation->settings.start_timeout / 1000);
-		log_write(BEVHOST_LOG_ERROR, NULL, "generation %d: %s",
-		    generation->number, generation->why);
+		if (!generation_set_why(generation, why))
+			log_write(BEVHOST_LOG_ERROR, NULL, "generation %d: %s",
+			    generation->number, why);
 		generation_fail(generation, EX_SOFTWARE);
 		return;
 	}

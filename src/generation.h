@@ -69,7 +69,8 @@ struct generation {
 	struct generation_crashes *crashes; /* likewise */
 	struct event *timer;		    /* of starting, then of ending */
 	char why[IPC_TEXT_SIZE]; /* the first error of a worker that started */
-	int exit_status;	 /* what the host would end with for that */
+	const struct slot *why_of; /* that worker, or NULL */
+	int exit_status;	   /* what the host would end with for that */
 };
 
 TAILQ_HEAD(generation_list, generation);

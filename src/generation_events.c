@@ -77,6 +77,11 @@ generation_on_ready(struct slot *slot)
 	int64_t ms = clock_ms() - slot->started_ms;
 
 	log_write(BEVHOST_LOG_INFO, slot->name, "ready after %d ms", (int)ms);
+	/* What it had to say did not keep it from that. */
+	if (generation->why_of == slot) {
+		generation->why[0] = '\0';
+		generation->why_of = NULL;
+	}
 	if (generation->state == GENERATION_SERVING) {
 		slot_send(slot, IPC_SERVE, 0, 0, -1);
 		slot->state = SLOT_SERVING;
@@ -111,13 +116,39 @@ generation_on_code(struct slot *slot, int64_t handler, const char *path, int fd)
 		close(fd);
 }
 
+int
+generation_is_told(const struct generation *generation)
+{
+	return generation->number > 1 && !generation->test &&
+	       (generation->state == GENERATION_STARTING ||
+		   generation->state == GENERATION_CANARY);
+}
+
+int
+generation_set_why(struct generation *generation, const char *why)
+{
+	int told = generation_is_told(generation);
+
+	if (told && generation->why[0] != '\0')
+		log_write(BEVHOST_LOG_ERROR, NULL, "%s", generation->why);
+	snprintf(generation->why, sizeof(generation->why), "%s", why);
+	return told;
+}
+
 static void
 generation_on_say(struct slot *slot, const char *text)
 {
 	struct generation *generation = slot->generation;
 
-	if (generation->why[0] == '\0')
+	if (generation->why[0] == '\0') {
 		snprintf(generation->why, sizeof(generation->why), "%s", text);
+		generation->why_of = slot;
+	} else if (generation_is_told(generation) &&
+		   generation->why_of != slot &&
+		   strlen(text) < IPC_TEXT_SIZE - 1 &&
+		   strcmp(generation->why, text) != 0) {
+		log_write(BEVHOST_LOG_ERROR, NULL, "%s", text);
+	}
 }
 
 void
@@ -307,11 +338,13 @@ static void
 generation_on_failed_start(struct slot *slot, const char *what, int status)
 {
 	struct generation *generation = slot->generation;
+	char why[IPC_TEXT_SIZE];
 
 	if (WIFSIGNALED(status) || generation->why[0] == '\0') {
-		snprintf(generation->why, sizeof(generation->why),
-		    "%s: %s before it was ready", slot->name, what);
-		log_write(BEVHOST_LOG_ERROR, NULL, "%s", generation->why);
+		snprintf(why, sizeof(why), "%s: %s before it was ready",
+		    slot->name, what);
+		if (!generation_set_why(generation, why))
+			log_write(BEVHOST_LOG_ERROR, NULL, "%s", why);
 	}
 	generation_fail(generation, generation_exit_status(status));
 }
@@ -328,7 +361,7 @@ static void
 generation_on_end(struct slot *slot, int status)
 {
 	struct generation *generation = slot->generation;
-	char what[96];
+	char what[96], why[IPC_TEXT_SIZE];
 
 	generation_say_end(slot->ended_pid, status, what, sizeof(what));
 	switch (generation->state) {
@@ -340,9 +373,9 @@ generation_on_end(struct slot *slot, int status)
 		generation_on_failed_start(slot, what, status);
 		break;
 	case GENERATION_CANARY:
-		snprintf(generation->why, sizeof(generation->why), "%s: %s",
-		    slot->name, what);
-		log_write(BEVHOST_LOG_ERROR, slot->name, "%s", what);
+		snprintf(why, sizeof(why), "%s: %s", slot->name, what);
+		if (!generation_set_why(generation, why))
+			log_write(BEVHOST_LOG_ERROR, NULL, "%s", why);
 		generation_fail(generation, EX_SOFTWARE);
 		break;
 	case GENERATION_SERVING:

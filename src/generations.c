@@ -128,13 +128,35 @@ generations_bound(struct generations *generations)
 /* What is logged while a generation is planned, or listens, is its reason. */
 static struct generation *generations_planned;
 
-static void
+static int
 generations_on_error(const char *text)
 {
 	struct generation *generation = generations_planned;
 
-	if (generation->why[0] == '\0')
-		snprintf(generation->why, sizeof(generation->why), "%s", text);
+	if (generation->why[0] != '\0')
+		return 0;
+	snprintf(generation->why, sizeof(generation->why), "%s", text);
+	return generations_planned->number > 1 && !generation->test &&
+	       strlen(text) < sizeof(generation->why);
+}
+
+static void
+generations_hear(struct generation *generation)
+{
+	generations_planned = generation;
+	log_set_listener(generations_on_error);
+}
+
+/* What was no reason to refuse it is not told. */
+static void
+generations_heard(struct generation *generation, int status)
+{
+	log_set_listener(NULL);
+	if (status != 0 || generation->why[0] == '\0')
+		return;
+	if (generation->number > 1 && !generation->test)
+		log_write(BEVHOST_LOG_ERROR, NULL, "%s", generation->why);
+	generation->why[0] = '\0';
 }
 
 static int
@@ -142,10 +164,9 @@ generations_listen(struct generation *generation)
 {
 	int status;
 
-	generations_planned = generation;
-	log_set_listener(generations_on_error);
+	generations_hear(generation);
 	status = -generation_listen(generation);
-	log_set_listener(NULL);
+	generations_heard(generation, status);
 	return status;
 }
 
@@ -239,13 +260,12 @@ generations_plan(struct generation *generation)
 {
 	int status = 0;
 
-	generations_planned = generation;
-	log_set_listener(generations_on_error);
+	generations_hear(generation);
 	if (!generation->test)
 		status = -generation_bind(generation);
 	if (status == 0 && generation_start(generation) < 0)
 		status = EX_OSERR;
-	log_set_listener(NULL);
+	generations_heard(generation, status);
 	return status;
 }
 
@@ -258,7 +278,9 @@ generations_start(
 	int status;
 
 	if (generation == NULL) {
-		log_write(BEVHOST_LOG_ERROR, NULL, "no new generation: %m");
+		if (generations->last == 0)
+			log_write(
+			    BEVHOST_LOG_ERROR, NULL, "no new generation: %m");
 		settings_clear(settings);
 		generations_refuse(generations, EX_OSERR, "no memory");
 		return;

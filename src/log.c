@@ -16,7 +16,7 @@
 
 static enum bevhost_level log_level = BEVHOST_LOG_NOTICE;
 static const char *log_where;
-static void (*log_on_error)(const char *text);
+static int (*log_on_error)(const char *text);
 
 void
 log_set_level(enum bevhost_level level)
@@ -145,18 +145,21 @@ log_vwrite(enum bevhost_level level, const char *prefix, const char *format,
 	else if ((size_t)wanted >= room)
 		memcpy(text + sizeof(text) - 4, "...", 4);
 
+	if (level == BEVHOST_LOG_ERROR && log_on_error != NULL &&
+	    log_on_error(text)) {
+		errno = saved_errno;
+		return;
+	}
 	used = (size_t)snprintf(line, sizeof(line), "bevhost: ");
 	used += log_escape(
 	    line + used, sizeof(line) - used - 1, text, strlen(text), 0);
 	line[used++] = '\n';
 	log_put(line, used);
-	if (level == BEVHOST_LOG_ERROR && log_on_error != NULL)
-		log_on_error(text);
 	errno = saved_errno;
 }
 
 void
-log_set_listener(void (*on_error)(const char *text))
+log_set_listener(int (*on_error)(const char *text))
 {
 	log_on_error = on_error;
 }

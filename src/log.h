@@ -25,10 +25,11 @@ void log_vwrite(enum bevhost_level level, const char *prefix,
 void log_write_safe(const char *text, size_t len);
 
 /*
- * Whoever wants to know what was said: gets the text of each error, without
- * "bevhost: ", after it was written. NULL is nobody.
+ * Whoever wants to know what is said: gets the text of each error, without
+ * "bevhost: ", before it is written. It is not when that returns 1: to say it
+ * is left to who listens. NULL is nobody.
  */
-void log_set_listener(void (*on_error)(const char *text));
+void log_set_listener(int (*on_error)(const char *text));
 
 /*
  * Whence comes what is being done, "FILE:LINE", or NULL: every line begins with

@@ -66,15 +66,28 @@ managed_on_orphan(int number)
 	alarm(managed_alarm_s);
 }
 
-/* Before READY: the master keeps the first one. */
-static void
+/* What is left to the master, if it comes to saying it. */
+static int managed_is_told;
+static char managed_told[IPC_TEXT_SIZE];
+
+/* Before READY: the master keeps the first one, and may say it. One that is
+   too long for that is said here. */
+static int
 managed_say(const char *text)
 {
 	struct ipc_message message = { .type = IPC_SAY, .fd = -1 };
+	int first = managed_is_told;
 
+	managed_is_told = 0;
 	snprintf(message.text, sizeof(message.text), "%s", text);
-	if (ipc_send(ORDER_FD_IPC, &message) < 0)
+	if (ipc_send(ORDER_FD_IPC, &message) < 0) {
 		log_set_listener(NULL);
+		return 0;
+	}
+	if (!first || strlen(text) >= sizeof(managed_told))
+		return 0;
+	memcpy(managed_told, message.text, sizeof(managed_told));
+	return 1;
 }
 
 static int
@@ -371,6 +384,9 @@ managed_report_ready(void)
 	const struct ipc_message message = { .type = IPC_READY, .fd = -1 };
 
 	log_set_listener(NULL);
+	/* It was no reason not to serve, so the master does not say it. */
+	if (managed_told[0] != '\0')
+		log_write(BEVHOST_LOG_ERROR, NULL, "%s", managed_told);
 	return ipc_send(ORDER_FD_IPC, &message) < 0 ? EX_OSERR : 0;
 }
 
@@ -440,6 +456,7 @@ managed_run(void)
 
 	if (status == 0) {
 		log_set_level((enum bevhost_level)managed.settings.level);
+		managed_is_told = managed.order.told;
 		log_set_listener(managed_say);
 		managed_name(&managed);
 		/* As long as it loads, whatever may hold it up. */

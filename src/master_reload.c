@@ -142,11 +142,13 @@ master_on_result(void *arg, int exit_status, const char *text)
 /* The first error of what this process itself does for a reload. */
 static char master_why[MASTER_WHY_SIZE];
 
-static void
+static int
 master_on_error(const char *text)
 {
-	if (master_why[0] == '\0')
-		snprintf(master_why, sizeof(master_why), "%s", text);
+	if (master_why[0] != '\0')
+		return 0;
+	snprintf(master_why, sizeof(master_why), "%s", text);
+	return strlen(text) < sizeof(master_why);
 }
 
 /* The command line and the file anew. 0 or an exit status. */
@@ -163,6 +165,8 @@ master_read_again(struct master *master, struct settings *settings)
 	log_set_listener(NULL);
 	if (status != 0)
 		settings_clear(settings);
+	else if (master_why[0] != '\0')
+		log_write(BEVHOST_LOG_ERROR, NULL, "%s", master_why);
 	return status;
 }
 

@@ -35,6 +35,7 @@ struct order {
 	int32_t share;	    /* of the stats */
 	int32_t cpu;	    /* to run on, or -1 */
 	int32_t test;	    /* says whether it could serve, and ends */
+	int32_t told;	    /* its first error is said by the master */
 	int32_t drop;	    /* privileges: to uid, gid and groups */
 	uid_t uid;
 	gid_t gid;

@@ -19,16 +19,22 @@
 #include "settings_check.h"
 #include "spawn.h"
 
-static int reread_errors = -1; /* in the child: where the first one goes */
+/* In the child: where the first one goes, and how much is taken of it. */
+static int reread_errors = -1;
+static size_t reread_max;
 
-static void
+static int
 reread_on_error(const char *text)
 {
+	size_t len = strlen(text);
+	ssize_t sent;
+
 	if (reread_errors < 0)
-		return;
-	(void)!write(reread_errors, text, strlen(text));
+		return 0;
+	sent = write(reread_errors, text, len);
 	close(reread_errors);
 	reread_errors = -1;
+	return sent == (ssize_t)len && len < reread_max;
 }
 
 static _Noreturn void
@@ -85,7 +91,6 @@ reread_wait(pid_t pid, char *why, size_t size)
 	if (why[0] == '\0')
 		snprintf(why, size,
 		    "what reads the settings has ended before it was done");
-	log_write(BEVHOST_LOG_ERROR, NULL, "%s", why);
 	return EX_OSERR;
 }
 
@@ -94,7 +99,6 @@ reread_fail(const char *what, char *why, size_t size)
 {
 	snprintf(why, size, "the settings cannot be read anew: %s: %s", what,
 	    strerror(errno));
-	log_write(BEVHOST_LOG_ERROR, NULL, "%s", why);
 	return -EX_OSERR;
 }
 
@@ -130,6 +134,7 @@ reread_settings(
 		return status;
 	}
 	pid = fork();
+	reread_max = size;
 	if (pid == 0)
 		reread_run(argc, argv, bytes, errors[1]);
 	close(errors[1]);

@@ -12,8 +12,8 @@ struct settings;
 /*
  * Reads them in a process of its own and waits for it: what ends that process,
  * as libConfuse does without memory, does not end this one. Returns 0 and the
- * settings, or minus an exit status with the first error, which has been
- * logged, in why.
+ * settings, or minus an exit status with the first error in why, which the
+ * caller is to log. Others are logged, and so is one that why has no room for.
  */
 int reread_settings(struct settings *settings, int argc, char **argv, char *why,
     size_t size) BEVHOST_MUST_CHECK;

@@ -20,11 +20,12 @@ struct rig_load {
 static char rig_load_text[512];
 
 /* The first error: the others follow from it. */
-static void
+static int
 rig_load_on_error(const char *text)
 {
 	if (rig_load_text[0] == '\0')
 		snprintf(rig_load_text, sizeof(rig_load_text), "%s", text);
+	return 0;
 }
 
 static int

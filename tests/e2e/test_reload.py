@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -397,6 +398,13 @@ class Refused(Reload):
                     self.assertRegex(stderr, reason)
                     self.assertEqual(answer, status)
                 self.assertEqual(server.wait_workers(1), workers)
+                # Once, with what has become of it.
+                said = re.search(
+                    "^bevhost: reload refused: (.*); generation 1 serves on$",
+                    server.stderr(), re.MULTILINE)
+                self.assertRegex(said[1], reason)
+                self.assertEqual(server.stderr().count(said[1]), 1,
+                                 server.stderr())
                 self.assertIn("generation 1 serves on", server.stderr())
                 config.write(self.GOOD)
                 self.assertEqual(server.reload()[0], 0)
