@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bevhost/test.h>
+
 #include "log.h"
 #include "play.h"
 
@@ -81,6 +83,12 @@ play_note_bytes(struct play_result *result, const char *name, const char *sign,
 	    play_quote(text, sizeof(text), bytes, len));
 }
 
+/* The debugger's: a call that is left out, or in place, is none. */
+void __attribute__((noinline)) bevhost_test_failed(const char *why)
+{
+	__asm__ volatile("" : : "r"(why) : "memory");
+}
+
 int
 play_wrong(struct play_result *result, const char *format, ...)
 {
@@ -91,5 +99,6 @@ play_wrong(struct play_result *result, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(result->why, sizeof(result->why), format, args);
 	va_end(args);
+	bevhost_test_failed(result->why);
 	return -1;
 }

@@ -44,10 +44,12 @@ struct rig {
 };
 
 static struct rig *rig_only;
+static pid_t rig_inside; /* the process that runs the handler now, or 0 */
 
 static void
 rig_enter(struct rig *rig)
 {
+	rig_inside = getpid();
 	rig_block_begin(&rig->block);
 	failing_set(&rig->failing);
 }
@@ -57,6 +59,13 @@ rig_exit(void)
 {
 	failing_set(NULL);
 	rig_block_end(&rig_only->block);
+	rig_inside = 0;
+}
+
+int
+rig_is_inside(void)
+{
+	return rig_inside == getpid();
 }
 
 static int

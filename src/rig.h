@@ -105,6 +105,10 @@ int64_t rig_slept_ms(const struct rig *rig);
 /* Now: connections that are open. */
 size_t rig_connections(const struct rig *rig);
 
+/* Does the handler, or the host for it, run in this process? Then the rig has
+   called it. */
+int rig_is_inside(void);
+
 /* Stops and forgets all. NULL is nothing. */
 void rig_free(struct rig *rig, struct rig_left *left);
 

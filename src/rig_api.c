@@ -15,6 +15,7 @@
 #include "play_note.h"
 #include "reason.h"
 #include "rig.h"
+#include "rig_where.h"
 #include "script.h"
 #include "trial.h"
 
@@ -53,6 +54,7 @@ static int BEVHOST_PRINTF(1, 2) rig_api_fail(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(rig_api_text, sizeof(rig_api_text), format, args);
 	va_end(args);
+	bevhost_test_failed(rig_api_text);
 	return -1;
 }
 
@@ -74,6 +76,23 @@ rig_api_remove_copies(void)
 		copy_remove_of(rig_api_forked->pids[i]);
 }
 
+/*
+ * exit() in a handler would be that of the test: with 0 it would pass, and
+ * those after it too where all are in one process.
+ */
+static void
+rig_api_on_exit(void)
+{
+	rig_api_remove_copies();
+	if (rig_api_only == NULL || !rig_is_inside())
+		return;
+	fflush(stdout);
+	rig_api_fail("the handler called exit(3), which ends the test");
+	fprintf(stderr, "bevhost-test: %s; it was here:\n", rig_api_text);
+	rig_where(NULL);
+	_exit(EXIT_FAILURE);
+}
+
 static void __attribute__((constructor)) rig_api_begin(void)
 {
 	void *shared = mmap(NULL, sizeof(*rig_api_forked),
@@ -81,7 +100,7 @@ static void __attribute__((constructor)) rig_api_begin(void)
 
 	rig_api_first = getpid();
 	rig_api_forked = shared != MAP_FAILED ? shared : NULL;
-	(void)!atexit(rig_api_remove_copies);
+	(void)!atexit(rig_api_on_exit);
 }
 
 static void
@@ -118,8 +137,10 @@ bevhost_test_new(
 		rig_api_fail("%m");
 		return NULL;
 	}
+	rig_api_only = test;
 	test->rig = rig_new(&rig, &left);
 	if (test->rig == NULL) {
+		rig_api_only = NULL;
 		rig_api_fail("%s does not start: %s", plugin,
 		    left.why != NULL && *left.why != '\0'
 			? left.why
@@ -128,7 +149,6 @@ bevhost_test_new(
 		errno = left.refused == EX_USAGE ? EINVAL : ENOEXEC;
 		return NULL;
 	}
-	rig_api_only = test;
 	return test;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bevhost/test.h>
@@ -193,6 +194,44 @@ fails(const char *plugin, const char *text, const char *why)
 	    strstr(bevhost_test_why(), why) != NULL, "%s", bevhost_test_why());
 }
 
+/* In a process of its own, which is this one where Check does not fork. */
+START_TEST(a_handler_that_ends_the_process_has_not_passed)
+{
+	char said[4096];
+	int pipes[2], status;
+	FILE *out;
+	size_t len;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(pipes), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		const char *const words[] = { "in=read", "how=done", NULL };
+		struct bevhost_test *test = bevhost_test_new(
+		    path("../../tests/.libs/crash"), words, NULL);
+		struct bevhost_test_client *client = bevhost_test_connect(test);
+
+		dup2(pipes[1], STDERR_FILENO);
+		close(pipes[0]);
+		close(pipes[1]);
+		(void)!bevhost_test_send_text(client, "x");
+		_exit(0);
+	}
+	close(pipes[1]);
+	out = fdopen(pipes[0], "r");
+	len = fread(said, 1, sizeof(said) - 1, out);
+	said[len] = '\0';
+	fclose(out);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE,
+	    "%s", said);
+	ck_assert_msg(strstr(said, "the handler called exit(3)") != NULL &&
+			  strstr(said, "crash_now") != NULL,
+	    "%s", said);
+}
+END_TEST
+
 START_TEST(a_conversation_is_cut_in_all_ways)
 {
 	ok(converse(path("echo"), "> a\n< a\n"));
@@ -235,6 +274,7 @@ main(void)
 	/* Valgrind's functions stand in the place of those that count. */
 	if (getenv("BEVHOST_UNDER") == NULL)
 		tcase_add_test(tcase, every_allocation_may_fail);
+	tcase_add_test(tcase, a_handler_that_ends_the_process_has_not_passed);
 	tcase_add_test(tcase, a_conversation_is_cut_in_all_ways);
 	tcase_add_test(
 	    tcase, when_the_client_has_closed_closed_is_how_the_host_did);

@@ -53,6 +53,12 @@ int bevhost_test_free(struct bevhost_test *test);
 /* What was wrong last, in this process; "" when nothing was. */
 const char *bevhost_test_why(void);
 
+/*
+ * Does nothing, and is called whenever something is wrong, with what
+ * bevhost_test_why() returns then: debuggers can stop there.
+ */
+void bevhost_test_failed(const char *why);
+
 /* A client connects, from 127.0.0.1. NULL: there are too many. Each lives as
    long as the test does. */
 struct bevhost_test_client *

@@ -49,7 +49,8 @@ test_option() {
 test_in_gdb() {
 	is_program "${GDB:-gdb}" || die "$EX_UNAVAILABLE" "there is no" \
 		"${GDB:-gdb} here: install the package gdb, or set GDB"
-	say "set a breakpoint, as in \`break $name.c:20', then \`run'"
+	say "set a breakpoint, as in \`break $name.c:20', then \`run'; it stops" \
+		"by itself where something is not as the conversation says"
 	# The runtime is for the program alone. It cannot look for leaks there,
 	# and what it reports is to be looked at before the process is gone.
 	gdb_asan=detect_leaks=0:abort_on_error=1
@@ -58,6 +59,7 @@ test_in_gdb() {
 	gdb_ubsan=$gdb_ubsan${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
 	# Without a shell gdb takes paths apart at their spaces.
 	SHELL=/bin/sh exec "${GDB:-gdb}" -q -ex 'set breakpoint pending on' \
+		-ex 'break bevhost_test_failed' \
 		-ex "set exec-wrapper env LD_PRELOAD='${preload-}'" \
 		-ex "set environment TMPDIR $work" \
 		-ex "set environment ASAN_OPTIONS $gdb_asan" \

@@ -66,6 +66,26 @@ class Test(Case):
             TMPDIR=self.path("t t"),
             stdin="break demo_read\nrun\nbacktrace 1\nkill\nquit\n")
         self.assertRegex(stdout, r"#0 +demo_read [^#]* at demo\.c:\d+")
+        # It stops by itself where something is wrong.
+        status, stdout, _ = self.dev(
+            *again.split(), "--gdb", *PLAIN, cwd="demo",
+            stdin="run\nkill\nquit\n")
+        self.assertRegex(stdout, r"Breakpoint 1, (0x\w+ in )?"
+                         r"bevhost_test_failed \(\s*.*demo\.conv:\d+: ")
+
+    def test_a_debugger_stops_where_an_expectation_fails(self):
+        test = os.path.join(os.environ["BEVHOST_UNITS"], "..", "tests",
+                            "test_test")
+        if shutil.which("gdb") is None or not os.path.exists(test):
+            self.skipTest("there is no gdb, or no test_test")
+        done = subprocess.run(
+            ["gdb", "-q", "-batch", "-ex", "break bevhost_test_failed",
+             "-ex", "run", "-ex", "backtrace 5", "-ex", "kill", test],
+            stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+            env={**self.environment, "CK_FORK": "no",
+                 "TMPDIR": self.folder})
+        self.assertRegex(done.stdout, r'bevhost_test_failed \(why=.*hullo')
+        self.assertRegex(done.stdout, r"in what_is_wrong_is_said\w* ")
 
     def test_a_handler_that_ends_the_process_has_not_passed(self):
         source = self.read("demo/demo.c")

@@ -112,6 +112,8 @@ crash_now(const struct crash *self, const char *how)
 		raise(SIGTRAP);
 	else if (strcmp(how, "exit") == 0)
 		exit(3);
+	else if (strcmp(how, "done") == 0)
+		exit(0);
 	else if (strcmp(how, "overflow") == 0)
 		crash_zero = crash_deep(100000);
 	else if (strcmp(how, "loop") == 0)
