@@ -121,42 +121,48 @@ exec_end_program(struct exec_launcher *launcher, struct exec_program *program)
 }
 
 /*
- * The number of a program that was reaped is nobody else's while anyone is in
- * its group. Somebody has it: then the last one has left that unseen, reaped
- * by a parent outside.
+ * 0, or -1 when there is nobody in it. The number of a program that was reaped
+ * is nobody else's while anyone is in its group. Somebody has it: then the last
+ * one has left that unseen, reaped by a parent outside.
  */
-static void
+static int
 exec_kill_group(const struct exec_program *program)
 {
-	if (!program->is_reaped ||
-	    (kill(program->pid, 0) < 0 && errno == ESRCH))
-		kill(-program->pid, SIGKILL);
+	if (program->is_reaped &&
+	    (kill(program->pid, 0) == 0 || errno != ESRCH))
+		return -1;
+	return kill(-program->pid, SIGKILL);
+}
+
+/* One that has not been reaped, or NULL. */
+static struct exec_program *
+exec_find_program(const struct exec_launcher *launcher, pid_t pid)
+{
+	struct exec_program *program;
+
+	LIST_FOREACH (program, &launcher->by_pid[pid % EXEC_BUCKETS], by_pid)
+		if (program->pid == pid && !program->is_reaped)
+			break;
+	return program;
 }
 
 /* A program has ended: whoever is left in its group is to end too. */
 static void
 exec_reaped(struct exec_launcher *launcher, pid_t pid, int status)
 {
-	struct exec_program *program, *next;
-	struct exec_report report = { 0 };
+	struct exec_program *program = exec_find_program(launcher, pid);
+	struct exec_report report = { .status = status, .pid = pid };
 
-	for (program = LIST_FIRST(&launcher->by_pid[pid % EXEC_BUCKETS]);
-	     program != NULL; program = next) {
-		next = LIST_NEXT(program, by_pid);
-		if (program->pid != pid || program->is_reaped)
-			continue;
-		report.what = program->is_late ? EXEC_LATE : EXEC_ENDED;
-		report.status = status;
-		report.id = program->id;
-		report.pid = pid;
-		exec_report(&report, NULL);
-		program->is_reaped = 1;
-		launcher->reaped++;
-		if (program->list == &launcher->killed || kill(-pid, 0) < 0 ||
-		    exec_end_program(launcher, program) < 0)
-			exec_free_program(launcher, program);
+	if (program == NULL)
 		return;
-	}
+	report.what = program->is_late ? EXEC_LATE : EXEC_ENDED;
+	report.id = program->id;
+	exec_report(&report, NULL);
+	program->is_reaped = 1;
+	launcher->reaped++;
+	if (program->list == &launcher->killed || kill(-pid, 0) < 0 ||
+	    exec_end_program(launcher, program) < 0)
+		exec_free_program(launcher, program);
 }
 
 /*
@@ -370,19 +376,37 @@ exec_take_orders(struct exec_launcher *launcher)
 	return status;
 }
 
+static int
+exec_kill_list(const struct exec_programs *programs)
+{
+	const struct exec_program *program;
+	int left = 0;
+
+	TAILQ_FOREACH (program, programs, entry)
+		left += exec_kill_group(program) == 0;
+	return left;
+}
+
+/* Who has left the groups of programs goes on, and is not waited for. */
 static void
-exec_kill_all(struct exec_launcher *launcher)
+exec_kill_all(const struct exec_launcher *launcher)
 {
 	const struct timespec moment = { .tv_nsec = 1000 * 1000 };
 	struct exec_program *program;
 	int64_t end_ms = exec_now_ms() + EXEC_LAST_WAIT_MS;
+	pid_t pid;
+	int left;
 
-	TAILQ_FOREACH (program, &launcher->running, entry)
-		exec_kill_group(program);
-	TAILQ_FOREACH (program, &launcher->dying, entry)
-		exec_kill_group(program);
-	while (exec_now_ms() < end_ms && waitpid(-1, NULL, WNOHANG) >= 0)
-		nanosleep(&moment, NULL);
+	do {
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			if ((program = exec_find_program(launcher, pid)) !=
+			    NULL)
+				program->is_reaped = 1;
+		left = exec_kill_list(&launcher->running) +
+		       exec_kill_list(&launcher->dying) +
+		       exec_kill_list(&launcher->killed);
+	} while (left > 0 && exec_now_ms() < end_ms &&
+		 nanosleep(&moment, NULL) == 0);
 }
 
 /* 0 to 4 are what they are to be, and there is nothing else. */

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 import unittest
 
@@ -413,6 +414,23 @@ class Life(unittest.TestCase):
         # By a child whose parent had left the group before.
         self.group_is_spared(
             f"exec {sys.executable} -c '{UNSEEN}'", False)
+
+    def test_who_has_left_its_group_is_not_waited_for_at_the_stop(self):
+        with python("import os, time\n"
+                    "if os.fork() == 0:\n"
+                    " os.setsid()\n"
+                    " print(os.getpid(), flush=True)\n"
+                    " for fd in (0, 1, 2): os.close(fd)\n"
+                    " time.sleep(1000)\n"
+                    "time.sleep(0.2)") as server:
+            pid = int(ask(server))
+            self.addCleanup(os.kill, pid, signal.SIGKILL)
+            began = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            if not harness.UNDER and not harness.SANITIZERS:
+                # 2 s are waited for what hears no SIGKILL.
+                self.assertLess(time.monotonic() - began, 1.9)
+            self.assertTrue(is_alive(pid))
 
     def test_no_zombies_and_no_descriptors_are_left(self):
         # Also of those that leave the group.
