@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A name becomes addresses in a job, and the addresses are tried as RFC 8305
- * says: families in turn, the next attempt when one fails or 250 ms have
- * passed, the first that connects wins. Whoever dials may leave meanwhile: a
- * lookup that runs then keeps the dial until its end.
+ * A name becomes addresses, and the addresses are tried as RFC 8305 says:
+ * families in turn, the next attempt when one fails or 250 ms have passed, the
+ * first that connects wins. Whoever dials may leave meanwhile.
  */
 #include "dial.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,9 +18,9 @@
 #include <event2/event.h>
 
 #include "addr.h"
-#include "job.h"
+#include "names.h"
 
-#define DIAL_ADDRS_MAX	16
+#define DIAL_ADDRS_MAX	NAMES_ADDRS_MAX
 #define DIAL_ATTEMPT_MS 250
 
 struct dial_attempt {
@@ -33,41 +31,27 @@ struct dial_attempt {
 };
 
 struct dial {
-	struct job job;
+	struct names_wait names;
 	struct event *next;	/* the next attempt is due, or the end */
 	struct event *deadline; /* or NULL */
 	void (*done)(void *arg, int fd);
 	void *arg;
 	unsigned port;
 	int addr_count, started, failed;
-	int error;  /* of the attempt that came furthest, or 0 */
-	int result; /* a descriptor or a negative errno; -EINPROGRESS */
-	unsigned resolving : 1, cancelled : 1;
+	int error;	    /* of the attempt that came furthest, or 0 */
+	int result;	    /* a descriptor or a negative errno; -EINPROGRESS */
+	unsigned named : 1; /* its addresses are those of a name */
 	struct dial_attempt attempts[DIAL_ADDRS_MAX];
 	struct addr addrs[DIAL_ADDRS_MAX];
 	char host[];
 };
 
-static struct {
-	struct event_base *base;
-	void (*on_gone)(void *arg);
-	void *arg;
-	size_t count;
-} dial_loop;
+static struct event_base *dial_base;
 
 void
-dial_loop_init(struct event_base *base, void (*on_gone)(void *arg), void *arg)
+dial_loop_init(struct event_base *base)
 {
-	dial_loop.base = base;
-	dial_loop.on_gone = on_gone;
-	dial_loop.arg = arg;
-	dial_loop.count = 0;
-}
-
-size_t
-dial_loop_count(void)
-{
-	return dial_loop.count;
+	dial_base = base;
 }
 
 static void
@@ -100,54 +84,6 @@ dial_end(struct dial *dial, int result)
 }
 
 /* Resolving */
-
-static int
-dial_status_of(int error)
-{
-	switch (error) {
-	case 0:
-		return 0;
-	case EAI_SYSTEM:
-		return -errno;
-	case EAI_AGAIN:
-		return -EAGAIN;
-	case EAI_MEMORY:
-		return -ENOMEM;
-	default:
-		return -ENOENT;
-	}
-}
-
-static int
-dial_resolve_job(void *arg)
-{
-	struct dial *dial = arg;
-	struct addrinfo hints = {
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV,
-	};
-	struct addrinfo *list, *ai;
-	char port[16];
-	int status;
-
-	snprintf(port, sizeof(port), "%u", dial->port);
-	status = dial_status_of(getaddrinfo(dial->host, port, &hints, &list));
-	if (status < 0)
-		return status;
-	for (ai = list; ai != NULL && dial->addr_count < DIAL_ADDRS_MAX;
-	     ai = ai->ai_next) {
-		struct addr *addr = &dial->addrs[dial->addr_count];
-
-		if (ai->ai_addrlen > sizeof(addr->u))
-			continue;
-		memcpy(&addr->u, ai->ai_addr, ai->ai_addrlen);
-		addr->len = ai->ai_addrlen;
-		dial->addr_count++;
-	}
-	freeaddrinfo(list);
-	return dial->addr_count > 0 ? 0 : -ENOENT;
-}
 
 /* RFC 8305, section 4: the families take turns, the first one's first. */
 static void
@@ -238,7 +174,7 @@ static int
 dial_watch(struct dial_attempt *attempt)
 {
 	attempt->event = event_new(
-	    dial_loop.base, attempt->fd, EV_WRITE, dial_on_writable, attempt);
+	    dial_base, attempt->fd, EV_WRITE, dial_on_writable, attempt);
 	return attempt->event != NULL && event_add(attempt->event, NULL) == 0
 		   ? 0
 		   : -1;
@@ -269,6 +205,14 @@ dial_attempt(struct dial *dial)
 		dial_attempt_failed(attempt, ENOMEM);
 }
 
+/* What its name was found to mean has led nowhere. */
+static void
+dial_doubt(const struct dial *dial)
+{
+	if (dial->named)
+		names_doubt(dial->host);
+}
+
 /* One more attempt, and others for those that fail at once. */
 static void
 dial_go_on(struct dial *dial)
@@ -284,9 +228,10 @@ dial_go_on(struct dial *dial)
 		if (dial->result != -EINPROGRESS)
 			return;
 	} while (dial->failed > failed);
-	if (dial->failed == dial->addr_count)
+	if (dial->failed == dial->addr_count) {
+		dial_doubt(dial);
 		dial_end(dial, -dial->error);
-	else if (dial->started < dial->addr_count)
+	} else if (dial->started < dial->addr_count)
 		event_add(dial->next, &wait);
 }
 
@@ -306,33 +251,37 @@ dial_on_next(evutil_socket_t fd, short what, void *arg)
 	dial_free(dial);
 }
 
+/* Now that they are known. */
 static void
-dial_leave_lookup(struct dial *dial)
+dial_try_addrs(struct dial *dial, int count)
 {
-	dial->resolving = 0;
-	if (!dial->cancelled)
-		return;
-	dial_free(dial);
-	dial_loop.count--;
-	dial_loop.on_gone(dial_loop.arg);
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (dial->addrs[i].u.sa.sa_family == AF_INET6)
+			dial->addrs[i].u.in6.sin6_port =
+			    htons((uint16_t)dial->port);
+		else
+			dial->addrs[i].u.in.sin_port =
+			    htons((uint16_t)dial->port);
+	dial->addr_count = count;
+	dial->named = 1;
+	dial_interleave(dial);
+	dial_go_on(dial);
 }
 
 static void
-dial_on_resolved(struct job *job)
+dial_on_found(struct names_wait *wait, int status, const struct addr *addrs)
 {
-	struct dial *dial = job->owner;
+	size_t offset = offsetof(struct dial, names);
+	struct dial *dial = (struct dial *)(void *)((char *)wait - offset);
 
-	if (dial->cancelled) {
-		dial_leave_lookup(dial);
+	if (status < 0) {
+		dial_end(dial, status);
 		return;
 	}
-	dial->resolving = 0;
-	if (job->result < 0) {
-		dial_end(dial, job->result);
-		return;
-	}
-	dial_interleave(dial);
-	dial_go_on(dial);
+	memcpy(dial->addrs, addrs, (size_t)status * sizeof(*addrs));
+	dial_try_addrs(dial, status);
 }
 
 static void
@@ -344,6 +293,7 @@ dial_on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	dial_doubt(dial);
 	dial_cancel(dial);
 	done(owner, -ETIMEDOUT);
 }
@@ -384,26 +334,6 @@ dial_parse_unix(struct dial *dial)
 	return dial->addr_count == 1 ? 0 : -EINVAL;
 }
 
-static int
-dial_look_up(struct dial *dial)
-{
-	int status;
-
-	dial->job = (struct job){
-		.fn = dial_resolve_job,
-		.arg = dial,
-		.on_end = dial_on_resolved,
-		.owner = dial,
-		.call = call_running,
-	};
-	dial->job.call.callback = "job";
-	/* It may outlive the connection that asks. */
-	dial->job.call.conn = NULL;
-	status = job_submit(&dial->job);
-	dial->resolving = status == 0;
-	return status;
-}
-
 static void
 dial_begin(struct dial *dial)
 {
@@ -414,10 +344,14 @@ dial_begin(struct dial *dial)
 	else if (strncmp(dial->host, "unix:", 5) == 0)
 		status = dial_parse_unix(dial);
 	else if (dial_parse(dial) < 0)
-		status = dial_look_up(dial);
+		status = names_find(dial->host, dial->addrs, &dial->names);
+	if (status == -EINPROGRESS)
+		return;
 	if (status < 0)
 		dial_end(dial, status);
-	else if (!dial->resolving)
+	else if (status > 0)
+		dial_try_addrs(dial, status);
+	else
 		dial_go_on(dial);
 }
 
@@ -429,12 +363,12 @@ dial_make_timers(struct dial *dial, int64_t timeout_ms)
 		.tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000),
 	};
 
-	dial->next = evtimer_new(dial_loop.base, dial_on_next, dial);
+	dial->next = evtimer_new(dial_base, dial_on_next, dial);
 	if (dial->next == NULL)
 		return -1;
 	if (timeout_ms < 0)
 		return 0;
-	dial->deadline = evtimer_new(dial_loop.base, dial_on_deadline, dial);
+	dial->deadline = evtimer_new(dial_base, dial_on_deadline, dial);
 	return dial->deadline != NULL ? event_add(dial->deadline, &timeout)
 				      : -1;
 }
@@ -453,6 +387,7 @@ dial_start(const char *host, unsigned port, int64_t timeout_ms,
 	dial->done = done;
 	dial->arg = arg;
 	dial->result = -EINPROGRESS;
+	dial->names.on_found = dial_on_found;
 	if (dial_make_timers(dial, timeout_ms) < 0) {
 		dial_free(dial);
 		errno = ENOMEM;
@@ -480,10 +415,6 @@ dial_cancel(struct dial *dial)
 	event_del(dial->next);
 	if (dial->deadline != NULL)
 		event_del(dial->deadline);
-	if (!dial->resolving || job_withdraw(&dial->job)) {
-		dial_free(dial);
-		return;
-	}
-	dial->cancelled = 1;
-	dial_loop.count++;
+	names_leave(&dial->names);
+	dial_free(dial);
 }

@@ -3,7 +3,6 @@
 #ifndef DIAL_H
 #define DIAL_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include <bevhost/base.h>
@@ -11,12 +10,8 @@
 struct dial;
 struct event_base;
 
-/* Once for each process. on_gone is called after the end of each lookup whose
-   dial was cancelled. */
-void
-dial_loop_init(struct event_base *base, void (*on_gone)(void *arg), void *arg);
-/* Lookups that run although nobody waits for them. */
-size_t dial_loop_count(void);
+/* Once for each process, after names_init(). */
+void dial_loop_init(struct event_base *base);
 
 /*
  * Connects to host, a name, an address or unix:PATH, all of it in timeout_ms,

@@ -187,6 +187,7 @@ load_worker_settings(const struct load *load, struct worker_settings *worker)
 	worker->event_method = settings->event_method;
 	worker->stack_size = (size_t)settings->stack_size;
 	worker->job_threads = (int)settings->job_threads;
+	worker->name_cache_ms = settings->name_cache;
 	worker->drain_timeout_ms = (int)settings->drain_timeout;
 	worker->drain_spread_ms = (int)settings->drain_spread;
 	worker->max_memory = settings->max_memory;

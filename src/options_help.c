@@ -131,6 +131,7 @@ const char options_help[] =
     "      --event-method=NAME  epoll, poll or select\n"
     "      --stack-size=SIZE    of tasks that their plugin gives none (64k)\n"
     "      --job-threads=N      threads for blocking work (4)\n"
+    "      --name-cache=TIME    how long addresses of targets are kept (10s)\n"
     "      --record=DIR         write each connection down in DIR, as a\n"
     "                           conversation for bevhost-dev test\n"
     "      --log-file=FILE      log to FILE instead of standard error\n"

@@ -7,17 +7,19 @@
 
 #include "dial.h"
 #include "job.h"
+#include "names.h"
 #include "outbound.h"
 #include "outbound_list.h"
 #include "task.h"
 
 int
 runtime_init(struct event_base *base, size_t stack_size, int job_threads,
-    void (*on_gone)(void *arg), void *arg)
+    int64_t name_cache_ms, void (*on_gone)(void *arg), void *arg)
 {
 	if (task_loop_init(base, stack_size, on_gone, arg) < 0)
 		return -1;
-	dial_loop_init(base, on_gone, arg);
+	names_init(name_cache_ms, on_gone, arg);
+	dial_loop_init(base);
 	outbound_list_init(base);
 	if (outbound_loop_init(base, on_gone, arg) == 0) {
 		if (job_pool_init(base, job_threads) == 0)
@@ -53,13 +55,14 @@ size_t
 runtime_left(void)
 {
 	return task_loop_count() + outbound_loop_count() +
-	       outbound_list_count() + dial_loop_count();
+	       outbound_list_count() + names_count();
 }
 
 void
 runtime_clear(void)
 {
 	job_pool_clear();
+	names_clear();
 	outbound_loop_clear();
 	task_loop_clear();
 }

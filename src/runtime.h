@@ -4,18 +4,21 @@
 #define RUNTIME_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <bevhost/base.h>
 
 struct event_base;
 
 /*
- * Once for each process. stack_size in bytes, 0 for the default. on_gone is
- * called after the end of each root task and outbound stream. 0 or -1; then
+ * Once for each process. stack_size in bytes, 0 for the default; addresses of
+ * names are kept for name_cache_ms. on_gone is called after the end of each
+ * root task, outbound stream, and lookup that nobody waits for. 0 or -1; then
  * nothing is left.
  */
 int runtime_init(struct event_base *base, size_t stack_size, int job_threads,
-    void (*on_gone)(void *arg), void *arg) BEVHOST_MUST_CHECK;
+    int64_t name_cache_ms, void (*on_gone)(void *arg),
+    void *arg) BEVHOST_MUST_CHECK;
 
 /* Stacks will be used: says what bounds them. */
 void runtime_prepare_stacks(void);

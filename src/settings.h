@@ -96,7 +96,7 @@ struct settings {
 	/* Loop and handlers */
 	char *plugin_dir, *event_method;
 	int64_t stack_size; /* 0: the default */
-	int64_t job_threads;
+	int64_t job_threads, name_cache;
 
 	/* What holds the open internet off */
 	int64_t max_connections; /* of all listeners together */

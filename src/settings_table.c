@@ -187,6 +187,14 @@ const struct bevhost_param settings_params[] = {
 	    .field = SETTINGS_FIELD(job_threads),
 	},
 	{
+	    .name = "name-cache",
+	    .type = BEVHOST_PARAM_DURATION,
+	    .value = "10s",
+	    .max = SETTINGS_DAY,
+	    .help = "how long the addresses of a target are kept; 0s: off",
+	    .field = SETTINGS_FIELD(name_cache),
+	},
+	{
 	    .name = "max-connections",
 	    .type = BEVHOST_PARAM_INT,
 	    .min = 1,

@@ -169,7 +169,8 @@ worker_init_events(
 	if (drain_init(&worker->drain, worker->base, worker->conns,
 		settings->drain_timeout_ms, settings->drain_spread_ms) < 0 ||
 	    runtime_init(worker->base, settings->stack_size,
-		settings->job_threads, worker_on_task_gone, worker) < 0)
+		settings->job_threads, settings->name_cache_ms,
+		worker_on_task_gone, worker) < 0)
 		return -1;
 	worker->tasks = 1;
 	if (conns_relief_start(worker->conns, settings->max_memory) < 0)

@@ -16,7 +16,9 @@ struct worker_settings {
 	int job_threads;
 	int drain_timeout_ms; /* then what is left is closed */
 	int drain_spread_ms;  /* over which idle connections are closed */
-	int64_t max_memory;   /* of its connections' buffers; 0: no limit */
+	/* Of its connections' buffers, 0: no limit; and for how long addresses
+	   of names are kept, 0: not at all. */
+	int64_t max_memory, name_cache_ms;
 	/*
 	 * Somebody else says when to accept and to end: listeners start paused,
 	 * and only TERM means anything, to drain.

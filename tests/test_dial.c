@@ -11,6 +11,7 @@
 
 #include "job.h"
 #include "loop.h"
+#include "names.h"
 #include "tap.h"
 
 static struct event_base *base;
@@ -77,15 +78,17 @@ setup(void)
 {
 	base = loop_new(NULL);
 	ck_assert_ptr_nonnull(base);
-	dial_loop_init(base, on_gone, &base);
+	names_init(10000, on_gone, &base);
+	dial_loop_init(base);
 	ck_assert_int_eq(job_pool_init(base, 2), 0);
 }
 
 static void
 teardown(void)
 {
-	ck_assert_uint_eq(dial_loop_count(), 0);
+	ck_assert_uint_eq(names_count(), 0);
 	job_pool_clear();
+	names_clear();
 	event_base_free(base);
 }
 
@@ -224,9 +227,9 @@ START_TEST(a_lookup_that_nobody_waits_for_ends_by_itself)
 
 	dial_cancel(dial);
 	/* Unless no thread had taken it yet. */
-	if (dial_loop_count() > 0)
+	if (names_count() > 0)
 		event_base_dispatch(base);
-	ck_assert_uint_eq(dial_loop_count(), 0);
+	ck_assert_uint_eq(names_count(), 0);
 	ck_assert_int_eq(calls, 0);
 	ck_assert_int_le(gone, 1);
 }

@@ -120,7 +120,7 @@ start(int timeout_ms, int spread_ms)
 	ck_assert_int_eq(instance_init(&staying, &stays), 0);
 	set = conns_new(base, on_gone, NULL);
 	ck_assert_ptr_nonnull(set);
-	ck_assert_int_eq(runtime_init(base, 0, 1, on_gone, NULL), 0);
+	ck_assert_int_eq(runtime_init(base, 0, 1, 0, on_gone, NULL), 0);
 	ck_assert_int_eq(
 	    drain_init(&drain, base, set, timeout_ms, spread_ms), 0);
 	asked = closed = 0;

@@ -60,13 +60,13 @@ struct bevhost_outbound_calls {
 };
 
 /*
- * Connects for a connection: the addresses of a name are tried as RFC 8305
- * says. It ends with conn at the latest: from when that has a reason to close
- * nothing of calls is called any more, and what is still owed to the target is
- * sent. What waits in it counts for conn: see bevhost(8), max-memory and
- * max-buffer. calls must live as long as the plugin. NULL with errno: ENOMEM,
- * EINVAL for a struct that is not filled in rightly, ESHUTDOWN when conn
- * closes.
+ * Connects for a connection: the addresses of a name, which may be some seconds
+ * old (bevhost(8), name-cache), are tried as RFC 8305 says. It ends with conn
+ * at the latest: from when that has a reason to close nothing of calls is
+ * called any more, and what is still owed to the target is sent. What waits in
+ * it counts for conn: see bevhost(8), max-memory and max-buffer. calls must
+ * live as long as the plugin. NULL with errno: ENOMEM, EINVAL for a struct that
+ * is not filled in rightly, ESHUTDOWN when conn closes.
  */
 struct bevhost_outbound *bevhost_conn_connect(struct bevhost_conn *conn,
     const struct bevhost_target *target,

@@ -134,7 +134,8 @@ bevhost_stream_close(struct bevhost_stream *stream, enum bevhost_close how);
 
 /*
  * Connects to a name or address and a port, or to "unix:/PATH" (port 0). The
- * addresses of a name are tried as RFC 8305 says. Returns 0 and the stream,
+ * addresses of a name, which may be some seconds old (bevhost(8), name-cache),
+ * are tried as RFC 8305 says. Returns 0 and the stream,
  * or -ENOENT for a name that has no address, -EAGAIN when that cannot be told
  * now, -EINVAL for a port above 65535 or a path that is none, or the errno of
  * the attempt that came furthest.

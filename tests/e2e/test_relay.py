@@ -13,7 +13,7 @@ import time
 import unittest
 
 import harness
-from harness import (Server, receive_all, receive_exactly, run, wait_for)
+from harness import (Server, plugin, receive_all, receive_exactly, run, wait_for)
 
 MIB = 1 << 20
 
@@ -400,6 +400,60 @@ class Memory(unittest.TestCase):
             self.assertEqual(receive_exactly(other, 4), b"ping")
             other.sendall(b"pong")
             self.assertEqual(receive_exactly(modest, 4), b"pong")
+
+
+@unittest.skipIf(harness.SANITIZERS or harness.UNDER,
+                 "they stand before libc themselves")
+class Names(unittest.TestCase):
+    def serve(self, target, *options, **more):
+        return Server("proxy", f"to=localhost:{target.port}", "rest=0s",
+                      options=options, env={"LD_PRELOAD": plugin("lookups")},
+                      **more)
+
+    def lead(self, server, target, times):
+        for _ in range(times):
+            with server.connect() as client, target.accept() as remote:
+                client.sendall(b"ping")
+                self.assertEqual(receive_exactly(remote, 4), b"ping")
+
+    def lookups(self, server):
+        return server.stderr().count("looked up: localhost\n")
+
+    def test_one_is_looked_up_once_and_again_after_a_reload(self):
+        with Target() as target, \
+                self.serve(target, "--workers=1", master=True) as server:
+            self.lead(server, target, 20)
+            self.assertEqual(self.lookups(server), 1)
+            server.reload()
+            wait_for(lambda: self.leads_to_another(server, target),
+                     "the next worker")
+            self.lead(server, target, 20)
+            self.assertEqual(self.lookups(server), 2)
+
+    def leads_to_another(self, server, target):
+        self.lead(server, target, 1)
+        return self.lookups(server) == 2
+
+    def test_all_who_come_at_once_ask_once(self):
+        with Target() as target, self.serve(target) as server, \
+                contextlib.ExitStack() as stack:
+            for _ in range(100):
+                stack.enter_context(server.connect())
+            for _ in range(100):
+                stack.enter_context(target.accept())
+            self.assertEqual(self.lookups(server), 1)
+
+    def test_what_is_known_may_be_forgotten_at_once(self):
+        with Target() as target, \
+                self.serve(target, "--name-cache=0s") as server:
+            self.lead(server, target, 5)
+            self.assertEqual(self.lookups(server), 5)
+
+    def test_what_is_old_is_used_while_one_looks_again(self):
+        with Target() as target, \
+                self.serve(target, "--name-cache=1ms") as server:
+            self.lead(server, target, 5)
+            wait_for(lambda: self.lookups(server) > 1, "another lookup")
 
 
 class Balance(unittest.TestCase):
