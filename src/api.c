@@ -50,13 +50,15 @@ bevhost_conn_close(struct bevhost_conn *conn, enum bevhost_close how)
 }
 
 void
-bevhost_conn_set_reason(struct bevhost_conn *conn, enum bevhost_reason reason,
-    const char *format, ...)
+bevhost_conn_set_reason(const struct bevhost_conn *conn,
+    enum bevhost_reason reason, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	conn_set_reason(conn, reason, format, args);
+	/* It is const for admit alone. */
+	conn_set_reason(
+	    (struct bevhost_conn *)(uintptr_t)conn, reason, format, args);
 	va_end(args);
 }
 

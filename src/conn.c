@@ -212,7 +212,9 @@ conn_admit(struct bevhost_conn *conn)
 	handler_init(&conn->handler, conn->handler.instance, conn);
 	if (handler_admit(&conn->handler, conn))
 		return 0;
-	conn_refuse(conn, BEVHOST_REASON_REFUSED);
+	conn->tells = conn->said != BEVHOST_REASON_NONE;
+	conn_refuse(conn, conn->tells ? (enum bevhost_reason)conn->said
+				      : BEVHOST_REASON_REFUSED);
 	return -1;
 }
 

@@ -60,13 +60,14 @@ void bevhost_conn_close(struct bevhost_conn *conn, enum bevhost_close how);
 
 /*
  * Why the handler is going to close: for bevhost_conn_close(), the return of a
- * generator or of an async function, and an open that returns -1. The reason
+ * generator or of an async function, an open that returns -1, and an admit that
+ * returns 0. The reason
  * is what close is told and what is counted; the text (NULL: none; 255 bytes
  * at most; %m works, no newline) follows it in the log. A later call replaces
  * both; once the connection has a reason to close it does nothing. A close
  * that is not the handler's has a reason of its own, and no text.
  */
-void bevhost_conn_set_reason(struct bevhost_conn *conn,
+void bevhost_conn_set_reason(const struct bevhost_conn *conn,
     enum bevhost_reason reason, const char *format, ...) BEVHOST_PRINTF(3, 4);
 
 /* 1 once the connection has a reason to close, else 0. */

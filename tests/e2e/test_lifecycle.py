@@ -175,6 +175,14 @@ class Connection(unittest.TestCase):
                 self.assertEqual(receive_all(connection), b"")
             server.wait_log("closed: overload: told to\n")
 
+    def test_admit_refuses_for_a_reason_of_its_own(self):
+        calls = Calls()
+        with Server(plugin("lifecycle"), "log=" + calls.name, "fail=admit",
+                    "act=admit-because", options=("-v",)) as server:
+            with server.connect() as connection:
+                self.assertEqual(receive_all(connection), b"")
+            server.wait_log("closed: denied: number 13\n")
+
     def test_closes_in_open(self):
         def talk(connection, _calls):
             self.assertEqual(receive_all(connection), b"")

@@ -177,6 +177,9 @@ lifecycle_admit(void *self, const struct bevhost_conn *conn)
 {
 	if (bevhost_conn_bev(conn) != NULL || bevhost_conn_self(conn) != self)
 		abort();
+	if (lifecycle_acts(self, "admit-because"))
+		bevhost_conn_set_reason(
+		    conn, BEVHOST_REASON_DENIED, "number %d", 13);
 	return lifecycle_result(self, "admit") == 0;
 }
 
