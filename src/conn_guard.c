@@ -29,6 +29,22 @@ conn_guard_say_overflow(const struct bevhost_conn *conn, const char *whose)
 	conn_say(conn, BEVHOST_LOG_NOTICE, text, more);
 }
 
+/* A message that is too long: its peer is not slow, nor idle. */
+static void
+conn_guard_say_full(const struct bevhost_conn *conn)
+{
+	static struct seldom said;
+	char more[SELDOM_MORE_SIZE], text[160];
+
+	if (!seldom_may(&said, CONN_GUARD_LOG_MS, more))
+		return;
+	snprintf(text, sizeof(text),
+	    "its handler has taken none of max-buffer (%zu bytes), and "
+	    "waits for more: closed",
+	    conn->flow.max_input);
+	conn_say(conn, BEVHOST_LOG_NOTICE, text, more);
+}
+
 void
 conn_abort(struct bevhost_conn *conn, enum bevhost_reason reason)
 {
@@ -96,6 +112,12 @@ conn_guard_on_strike(struct flow *flow, enum bevhost_reason reason)
 {
 	struct bevhost_conn *conn = (struct bevhost_conn *)flow;
 
+	if ((reason == BEVHOST_REASON_SLOW || reason == BEVHOST_REASON_IDLE) &&
+	    conn_waits(conn) && flow_is_full(flow)) {
+		conn_guard_say_full(conn);
+		conn_abort(conn, BEVHOST_REASON_OVERLOAD);
+		return;
+	}
 	if (reason == BEVHOST_REASON_SLOW)
 		conn_abort(conn, reason);
 	else if (reason == BEVHOST_REASON_IDLE && flow_owed(&conn->flow) == 0)

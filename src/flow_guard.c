@@ -38,6 +38,13 @@ flow_queued(const struct flow *flow)
 	return (size_t)bytes;
 }
 
+int
+flow_is_full(const struct flow *flow)
+{
+	return (flow->paused & FLOW_PAUSED_INPUT) && flow_owed(flow) == 0 &&
+	       flow_queued(flow) == 0;
+}
+
 /*
  * Those that are awake come again and again after the same time, so libevent
  * can keep them in a queue: in its heap each would pass a dozen others. When it

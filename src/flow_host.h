@@ -26,6 +26,9 @@ struct flow_host {
 /* How much memory there is for what it is to read and to write: more than the
    bytes, but for files. */
 size_t flow_memory(struct flow *flow);
+/* Its handler leaves as much input as it may have, and nothing is owed: if it
+   waits for more, that never comes. */
+int flow_is_full(const struct flow *flow);
 /* Memory is scarce: nothing is read from the peer. */
 void flow_set_scarce(struct flow *flow, int scarce);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Deadlines, rates and buffers of open connections."""
 
+import contextlib
 import os
 import select
 import socket
@@ -320,6 +321,30 @@ class Buffers(unittest.TestCase):
                 while sent < 64 * MIB:
                     sent += client.send(b"x" * 65536)
             self.assertLess(sent, 32 * MIB)
+
+    def test_a_message_longer_than_max_buffer_is_overload(self):
+        for deadline in "--write-timeout=1s", "--idle-timeout=1s":
+            with self.subTest(deadline), \
+                 Server(plugin("serve"), options=(
+                     *INFO, "--max-buffer=64k", deadline)) as server, \
+                 server.connect() as client:
+                with contextlib.suppress(OSError):
+                    for _ in range(64):
+                        client.sendall(b"x" * MIB)
+                server.wait_log("closed: overload")
+                self.assertEqual(server.stderr().count(
+                    "taken none of max-buffer (65536 bytes), and waits for "
+                    "more: closed"), 1)
+
+    def test_who_does_not_take_the_answers_is_slow(self):
+        with Server("echo", options=(*INFO, "--max-buffer=64k",
+                                     "--write-timeout=1s")) as server, \
+             small(server) as client:
+            with contextlib.suppress(OSError):
+                for _ in range(64):
+                    client.sendall(b"x" * MIB)
+            server.wait_log("closed: slow")
+            self.assertNotIn("max-buffer", server.stderr())
 
     def test_a_file_takes_no_memory(self):
         with tempfile.NamedTemporaryFile() as file, \
