@@ -240,8 +240,9 @@ endpoint_use(struct endpoints *endpoints, struct endpoint *endpoint, int mode,
 
 	if (endpoint->claimed) {
 		log_write(BEVHOST_LOG_ERROR, NULL,
-		    "listener '%s' is given twice", endpoint->text);
-		return -EX_UNAVAILABLE;
+		    "listener '%s' is given twice: do without one",
+		    endpoint->text);
+		return -EX_USAGE;
 	}
 	endpoint->claimed = 1;
 	endpoint->mode = mode;

@@ -157,27 +157,58 @@ options_count_fd(const struct settings *settings, int fd)
 	return count;
 }
 
-/* A descriptor is one thing: who is done with it closes it. */
+/* What has another text may be the same too: who binds it finds that out. */
 static int
-options_check_fds(const struct options *options)
+options_is_same(
+    const struct settings_address *one, const struct settings_address *other)
 {
-	const struct settings *settings = &options->settings;
+	if (one->spec.kind != other->spec.kind)
+		return 0;
+	if (one->spec.kind == ADDR_FD && one->spec.fd >= 0)
+		return one->spec.fd == other->spec.fd;
+	/* At port 0 each gets its own. */
+	return (one->spec.kind != ADDR_INET || one->spec.port != 0) &&
+	       strcmp(one->text, other->text) == 0;
+}
+
+/* Is it given before the one at that place? */
+static int
+options_is_given(const struct settings *settings, int handler, int at)
+{
+	const struct settings_address *address =
+	    &settings->handlers[handler].addresses[at];
 	int i, j;
 
-	for (i = 0; i < settings->handler_count; i++)
-		for (j = 0; j < settings->handlers[i].address_count; j++) {
-			const struct addr_spec *spec =
-			    &settings->handlers[i].addresses[j].spec;
+	for (i = 0; i <= handler; i++)
+		for (j = 0;
+		     i < handler ? j < settings->handlers[i].address_count
+				 : j < at;
+		     j++)
+			if (options_is_same(
+				&settings->handlers[i].addresses[j], address))
+				return 1;
+	return 0;
+}
 
-			/* Those that have a name have no number yet. */
-			if (spec->kind != ADDR_FD || spec->fd < 0 ||
-			    options_count_fd(settings, spec->fd) == 1)
+/* Two would take each other's clients, and who is done with a descriptor
+   closes it. */
+static int
+options_check_listeners(const struct options *options)
+{
+	const struct settings *settings = &options->settings;
+	const struct settings_handler *handler = settings->handlers;
+	int i, j;
+
+	for (i = 0; i < settings->handler_count; i++, handler++)
+		for (j = 0; j < handler->address_count; j++) {
+			if (!options_is_given(settings, i, j))
 				continue;
-			log_set_where(settings->handlers[i].where);
+			log_set_where(handler->where);
 			log_write(BEVHOST_LOG_ERROR, NULL,
-			    "listener 'fd:%d' is given twice", spec->fd);
+			    "listener '%s' is given twice: do without one",
+			    handler->addresses[j].text);
 			log_set_where(NULL);
-			return settings_status(settings->handlers[i].where);
+			return settings_status(handler->where);
 		}
 	if (options->ready_fd < 0 ||
 	    options_count_fd(settings, options->ready_fd) == 0)
@@ -209,7 +240,7 @@ options_check(const struct options_parser *parser)
 		    "command line: give it no listener, plugin or command");
 		return options_try_help();
 	}
-	return options_check_fds(options);
+	return options_check_listeners(options);
 }
 
 /* Listeners after the last PLUGIN are its own when it has none yet. */

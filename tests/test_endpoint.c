@@ -185,7 +185,7 @@ START_TEST(an_address_is_had_once_in_a_round)
 
 	snprintf(
 	    text, sizeof(text), "%s", text_with("127.0.0.1", port_of(one)));
-	ck_assert_int_eq(want_more(text, 0, -1, 1, &found), -EX_UNAVAILABLE);
+	ck_assert_int_eq(want_more(text, 0, -1, 1, &found), -EX_USAGE);
 	ck_assert_msg(strstr(heard, "is given twice") != NULL, "%s", heard);
 	/* The one that has it has it still. */
 	ck_assert_int_eq(one->users, 1);
@@ -193,8 +193,7 @@ START_TEST(an_address_is_had_once_in_a_round)
 	must_listen(one);
 	done(one);
 	one = wanted(unix_text, 1);
-	ck_assert_int_eq(
-	    want_more(unix_text, 1, -1, 1, &found), -EX_UNAVAILABLE);
+	ck_assert_int_eq(want_more(unix_text, 1, -1, 1, &found), -EX_USAGE);
 	ck_assert_int_eq(one->users, 1);
 	done(one);
 }

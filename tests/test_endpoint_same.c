@@ -138,7 +138,7 @@ wanted_one(char *text)
 static void
 must_be_twice(char *text)
 {
-	ck_assert_int_eq(also(text), -EX_UNAVAILABLE);
+	ck_assert_int_eq(also(text), -EX_USAGE);
 	ck_assert_msg(strstr(heard, "is given twice") != NULL, "%s", heard);
 }
 

@@ -483,7 +483,7 @@ class Refused(Reload):
 
     def test_given_twice(self):
         self.refuse('listen "unix:HERE/s" { handler = "greeting" }\n' * 2,
-                    r"bevhost\.conf:2: .*twice", 69)
+                    r"bevhost\.conf:2: .*twice", 78)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can become others")
     def test_another_user_of_a_refused_reload_is_nobody(self):
