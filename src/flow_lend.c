@@ -21,6 +21,9 @@
 #include "flow_lend.h"
 #include "flow_own.h"
 
+/* <netinet/tcp.h> has it, with an older struct tcp_info. */
+#define FLOW_TCP_CLOSE 7
+
 static int
 flow_set_blocking(const struct flow *flow, int blocking)
 {
@@ -30,6 +33,36 @@ flow_set_blocking(const struct flow *flow, int blocking)
 		return -errno;
 	flags = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
 	return fcntl(flow->fd, F_SETFL, flags) < 0 ? -errno : 0;
+}
+
+static void
+flow_ask_tcp(const struct flow *flow, struct tcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	if (flow->tcp)
+		getsockopt(flow->fd, IPPROTO_TCP, TCP_INFO, info, &len);
+}
+
+/*
+ * The error of a socket is told once, and who has the socket may have been
+ * first. What is closed without one has its own end acknowledged, which counts
+ * as a byte that was not sent as one.
+ */
+static int
+flow_lent_has_failed(const struct flow *flow, short revents)
+{
+	struct tcp_info info;
+
+	if (revents & POLLERR)
+		return 1;
+	if (!(revents & POLLHUP))
+		return 0;
+	flow_ask_tcp(flow, &info);
+	return info.tcpi_state == FLOW_TCP_CLOSE &&
+	       info.tcpi_bytes_acked <=
+		   info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
 }
 
 /*
@@ -43,7 +76,8 @@ flow_on_lent(evutil_socket_t fd, short what, void *arg)
 	struct pollfd poll_fd = { .fd = fd };
 
 	(void)what;
-	if (poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLERR))
+	if (poll(&poll_fd, 1, 0) > 0 &&
+	    flow_lent_has_failed(flow, poll_fd.revents))
 		flow_report_error(flow, BEV_EVENT_READING, ECONNRESET);
 }
 
@@ -124,11 +158,8 @@ void
 flow_lent_moved(struct flow *flow, uint64_t *received, uint64_t *taken)
 {
 	struct tcp_info info;
-	socklen_t len = sizeof(info);
 
-	memset(&info, 0, sizeof(info));
-	if (flow->tcp)
-		getsockopt(flow->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	flow_ask_tcp(flow, &info);
 	*received = info.tcpi_bytes_received;
 	*taken = info.tcpi_bytes_acked;
 	/* A failure that no edge told. */

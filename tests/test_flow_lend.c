@@ -258,6 +258,57 @@ START_TEST(a_failure_is_an_event_and_an_end_is_none)
 }
 END_TEST
 
+START_TEST(a_failure_that_was_told_to_another_is_an_event)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	char byte;
+	int fd;
+
+	make_flow(1);
+	fd = flow_lend(&flow);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(send(fd, "abc", 3, 0), 3);
+	setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(peer);
+	peer = -1;
+	ck_assert_int_eq(recv(fd, &byte, 1, 0), -1);
+	ck_assert_int_eq(errno, ECONNRESET);
+	ck_assert_int_eq(recv(fd, &byte, 1, 0), 0);
+	while (events == 0)
+		turn();
+	ck_assert_int_eq(error, ECONNRESET);
+}
+END_TEST
+
+/* The peer is first, or not. What it has sent may be read still. */
+START_TEST(two_ends_are_no_failure)
+{
+	char bytes[4];
+	int fd, i;
+
+	make_flow(1);
+	fd = flow_lend(&flow);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(send(fd, "abc", 3, 0), 3);
+	ck_assert_int_eq(shutdown(_i == 0 ? peer : fd, SHUT_WR), 0);
+	ck_assert_int_eq(recv(peer, bytes, 3, MSG_WAITALL), 3);
+	if (_i != 0)
+		ck_assert_int_eq(send(peer, "def", 3, 0), 3);
+	ck_assert_int_eq(shutdown(_i == 0 ? fd : peer, SHUT_WR), 0);
+	ck_assert_int_eq(recv(peer, bytes, 1, 0), 0);
+	close(peer);
+	peer = -1;
+	for (i = 0; i < 100; i++) {
+		turn();
+		usleep(1000);
+	}
+	ck_assert_int_eq(events, 0);
+	ck_assert_int_eq(recv(fd, bytes, sizeof(bytes), 0), _i == 0 ? 0 : 3);
+	turn();
+	ck_assert_int_eq(events, 0);
+}
+END_TEST
+
 START_TEST(a_close_ends_it_for_all)
 {
 	char byte;
@@ -322,6 +373,8 @@ main(void)
 	tcase_add_test(tcase, it_is_not_lent_once_it_closes);
 	tcase_add_test(tcase, it_is_not_lent_where_bytes_are_counted_here);
 	tcase_add_test(tcase, a_failure_is_an_event_and_an_end_is_none);
+	tcase_add_test(tcase, a_failure_that_was_told_to_another_is_an_event);
+	tcase_add_loop_test(tcase, two_ends_are_no_failure, 0, 2);
 	tcase_add_test(tcase, a_close_ends_it_for_all);
 	tcase_add_test(tcase, a_deadline_counts_what_others_move);
 	suite_add_tcase(suite, tcase);

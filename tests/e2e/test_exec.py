@@ -378,6 +378,18 @@ class Life(unittest.TestCase):
             self.assertIn("closed: reset", log)
             wait_for(lambda: not programs(server), "no zombies")
 
+    def test_a_reset_that_a_program_has_read_of_ends_it(self):
+        # It is told once, to the program or to the host.
+        with shell("cat; sleep 1000", "stderr=none") as server:
+            for _ in range(30):
+                connection = server.connect()
+                connection.sendall(b"x")
+                self.assertEqual(connection.recv(1), b"x")
+                reset(connection)
+            wait_for(lambda: not programs(server), "the end of all programs")
+            wait_for(lambda: server.stderr().count("closed: reset\n") == 30,
+                     "their reasons")
+
     def test_what_does_not_hear_sigterm_gets_sigkill(self):
         with shell("trap '' TERM; sleep 1000 & echo $! $$; "
                    "while :; do wait; done",
