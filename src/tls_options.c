@@ -137,6 +137,20 @@ tls_options_set_suites(SSL_CTX *ctx, const struct settings_guard *guard)
 		   : tls_say(BEVHOST_LOG_ERROR, item, "%s", tls_say_openssl());
 }
 
+/* OpenSSL has no word for what is wrong with a list of names that it knows. */
+static const char *
+tls_options_why_groups(const char *value)
+{
+	size_t len = strlen(value);
+
+	if (value[0] == ':' || value[len - 1] == ':' ||
+	    strstr(value, "::") != NULL)
+		return "a name in it is empty: it is as in X25519:P-256";
+	if (ERR_peek_last_error() == 0)
+		return "a group is in it twice: leave one out";
+	return tls_say_openssl();
+}
+
 static int
 tls_options_set_groups(SSL_CTX *ctx, const struct settings_guard *guard)
 {
@@ -156,7 +170,8 @@ tls_options_set_groups(SSL_CTX *ctx, const struct settings_guard *guard)
 		return status;
 	return SSL_CTX_set1_groups_list(ctx, item->value) == 1
 		   ? 0
-		   : tls_say(BEVHOST_LOG_ERROR, item, "%s", tls_say_openssl());
+		   : tls_say(BEVHOST_LOG_ERROR, item, "%s",
+			 tls_options_why_groups(item->value));
 }
 
 /* Sessions are in tickets alone: workers share nothing else. */

@@ -221,7 +221,9 @@ tls_site_try(const struct tls_cert *cert)
 	SSL_CTX_free(ctx);
 	if (good)
 		return 0;
-	return tls_say(BEVHOST_LOG_ERROR, cert->item, "OpenSSL refuses it: %s",
+	return tls_say(BEVHOST_LOG_ERROR, cert->item,
+	    "OpenSSL refuses it (%s): have one made with a key of 2048 bits of "
+	    "RSA or 256 of EC at the least, and SHA-256",
 	    tls_say_openssl());
 }
 
@@ -286,17 +288,30 @@ tls_site_fits(const SSL_CIPHER *cipher, int type)
 	}
 }
 
+/* One that hides nothing, or says nothing of who is there, is never agreed on
+   unless the level of security is 0. */
+static int
+tls_site_is_secure(SSL_CTX *ctx, const SSL_CIPHER *cipher)
+{
+	return SSL_CTX_get_security_level(ctx) == 0 ||
+	       (SSL_CIPHER_get_bits(cipher, NULL) > 0 &&
+		   SSL_CIPHER_get_auth_nid(cipher) != NID_auth_null);
+}
+
 static int
 tls_site_has_cipher(SSL_CTX *ctx, const struct tls_site *site)
 {
 	const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ctx);
+	const SSL_CIPHER *cipher;
 	int i, j;
 
-	for (i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
+	for (i = 0; i < sk_SSL_CIPHER_num(ciphers); i++) {
+		cipher = sk_SSL_CIPHER_value(ciphers, i);
 		for (j = 0; j < site->count; j++)
-			if (tls_site_fits(sk_SSL_CIPHER_value(ciphers, i),
-				site->certs[j].type))
+			if (tls_site_is_secure(ctx, cipher) &&
+			    tls_site_fits(cipher, site->certs[j].type))
 				return 1;
+	}
 	return 0;
 }
 

@@ -237,6 +237,50 @@ START_TEST(names_that_openssl_does_not_know)
 }
 END_TEST
 
+START_TEST(groups_that_make_no_list)
+{
+	static const char *const given[][2] = {
+		{ "P-256:X25519:P-256",
+		    "a group is in it twice: leave one out" },
+		{ "P-256:prime256v1", "a group is in it twice: leave one out" },
+		{ "X25519::P-256",
+		    "a name in it is empty: it is as in X25519:P-256" },
+		{ "X25519:",
+		    "a name in it is empty: it is as in X25519:P-256" },
+	};
+	char text[512];
+
+	make_one();
+	give("tls-groups", given[_i][0]);
+	snprintf(text, sizeof(text), "bevhost: --tls-groups=%s: %s\n",
+	    given[_i][0], given[_i][1]);
+	refused(text);
+}
+END_TEST
+
+START_TEST(a_key_that_is_too_short)
+{
+	const struct wish wish = { .cn = "one", .rsa = 512 };
+
+	one = make_pair("one", &wish);
+	refused("bevhost: --tls-cert=one.crt: OpenSSL refuses it (ee key too "
+		"small): have one made with a key of 2048 bits of RSA or 256 "
+		"of EC at the least, and SHA-256\n");
+}
+END_TEST
+
+START_TEST(ciphers_that_are_never_agreed_on)
+{
+	make_one();
+	give("tls-ciphers", _i == 0 ? "eNULL" : "aNULL");
+	ck_assert_ptr_nonnull(strstr(said(&(int){ 0 }),
+	    "so no client of TLS 1.2 is served: add "
+	    "ECDHE-ECDSA-AES128-GCM-SHA256, or do without this\n"));
+	strcpy(guard.items[guard.item_count - 1].value, "ALL");
+	warned("");
+}
+END_TEST
+
 START_TEST(names_that_openssl_knows)
 {
 	static const char *const given[][2] = {
@@ -397,6 +441,9 @@ static void
 add_options(TCase *tcase)
 {
 	tcase_add_loop_test(tcase, names_that_openssl_does_not_know, 0, 3);
+	tcase_add_loop_test(tcase, groups_that_make_no_list, 0, 4);
+	tcase_add_test(tcase, a_key_that_is_too_short);
+	tcase_add_loop_test(tcase, ciphers_that_are_never_agreed_on, 0, 2);
 	tcase_add_loop_test(tcase, names_that_openssl_knows, 0, 5);
 	tcase_add_test(tcase, ciphers_that_go_with_no_key);
 	tcase_add_test(tcase, a_list_with_nothing_in_it);

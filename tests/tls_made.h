@@ -30,8 +30,8 @@ struct made {
 struct wish {
 	const char *cn, *names;	   /* names: "DNS:a,DNS:b", or NULL */
 	const struct made *issuer; /* NULL: itself */
-	int rsa;
-	long from_s, to_s; /* from now on; 0, 0: for a day */
+	int rsa;		   /* 1, or how many bits */
+	long from_s, to_s;	   /* from now on; 0, 0: for a day */
 };
 
 static char folder[64];
@@ -119,7 +119,9 @@ make(const struct wish *wish)
 	struct made made;
 	const struct made *issuer;
 
-	made.key = wish->rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+	made.key = wish->rsa
+		       ? EVP_RSA_gen(wish->rsa > 1 ? (size_t)wish->rsa : 2048)
+		       : EVP_EC_gen("P-256");
 	made.x509 = X509_new();
 	ck_assert_ptr_nonnull(made.key);
 	ck_assert_ptr_nonnull(made.x509);
