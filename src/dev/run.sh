@@ -79,8 +79,9 @@ run_clean_up() {
 	trap '' PIPE
 	[ -z "$watcher" ] || kill "$watcher" 2>/dev/null
 	if [ -n "$server" ]; then
-		kill "$server" 2>/dev/null
-		kill "$server" 2>/dev/null
+		# Of one signal it may get but one, when they come at once.
+		kill -s TERM "$server" 2>/dev/null
+		kill -s INT "$server" 2>/dev/null
 		wait "$server"
 	fi
 	clean_up

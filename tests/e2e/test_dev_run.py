@@ -2,6 +2,7 @@
 """bevhost-dev run: serves, and reloads on each save."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,6 +11,13 @@ import harness
 from dev import PLAIN, SOURCE, Case, Loop, ask
 from harness import (PATIENCE, SANITIZERS, children, is_alive, receive_all,
                      wait_for)
+
+
+def waiting_signals(pid):
+    """How many a process has not been told of yet."""
+    with open(f"/proc/{pid}/status") as file:
+        pending = re.search(r"(?m)^ShdPnd:\s*(\w+)$", file.read())[1]
+    return bin(int(pending, 16)).count("1")
 
 
 class Run(Case):
@@ -228,6 +236,18 @@ class Run(Case):
                 self.assertEqual(loop.process.wait(PATIENCE), status)
                 wait_for(lambda: not any(map(is_alive, started)),
                          "the end of all processes")
+
+    def test_it_ends_at_once_however_late_the_host_hears_of_it(self):
+        with Loop(self, "hello.c", "--once", *PLAIN) as loop, \
+                loop.connect() as connection:
+            self.assertEqual(ask(connection, b"one\n"), b"one\n")
+            host = next(iter(children(loop.process.pid)))
+            os.kill(host, signal.SIGSTOP)
+            loop.process.terminate()
+            wait_for(lambda: waiting_signals(host) == 2, "both signals")
+            os.kill(host, signal.SIGCONT)
+            self.assertEqual(loop.process.wait(PATIENCE), 143)
+            self.assertIn("stopping now", loop.text())
 
     def started(self, loop):
         """The host, its processes, and the watch."""
