@@ -190,9 +190,9 @@ class Socket(unittest.TestCase):
         with serve("cat", before=["prlimit", "--nofile=40:40"]) as server:
             held = [server.connect() for _ in range(20)]
             server.wait_log("no program: Too many open files\n")
-            server.wait_log(" closed: overload\n")
             for connection in held:
                 connection.close()
+            server.wait_log(" closed: overload\n")
             wait_for(lambda: not programs(server), "the end of all programs")
             self.assertEqual(ask(server, b"x"), b"x")
 
@@ -484,6 +484,7 @@ class Life(unittest.TestCase):
             wait_for(lambda: set(server.workers()) - {worker}, "another one")
             with server.connect() as other:
                 self.assertTrue(is_alive(int(read_line(other))))
+            server.stop_now()
 
     def test_a_launcher_that_is_killed_costs_its_programs_alone(self):
         with shell("echo $PPID; read line; echo $line") as server:
@@ -495,7 +496,6 @@ class Life(unittest.TestCase):
             server.wait_log("others go on, and a reload starts another")
             self.assertIsNone(read_word(f"/proc/{victim}/stat", 0))
             server.wait_log("sh has ended with the process that ran it\n")
-            server.wait_log(" closed: error\n")
             for parent, connection in zip(parents, connections):
                 if parent == victim:
                     self.assertEqual(receive_all(connection), b"")
@@ -504,6 +504,7 @@ class Life(unittest.TestCase):
                     self.assertEqual(receive_all(connection),
                                      b"still here\n")
                 connection.close()
+            server.wait_log(" closed: error\n")
             for _ in range(8):
                 self.assertTrue(
                     ask(server, b"new\n").endswith(b"\nnew\n"))
