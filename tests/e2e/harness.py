@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What end-to-end tests share: a running bevhost, and results as TAP."""
 
+import contextlib
 import os
 import re
 import signal
@@ -243,6 +244,24 @@ def receive_exactly(connection, count):
     return data
 
 
+@contextlib.contextmanager
+def own_folder():
+    """A $TMPDIR that goes in the end: a worker that was killed has left the
+    copies of its plugins in it."""
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="bevhost-e2e-") as folder:
+        os.chmod(folder, 0o1777)  # others may be who runs it
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            if before is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = before
+
+
 class TapResult(unittest.TestResult):
     """Prints each result as it comes, for the TAP driver."""
 
@@ -307,5 +326,6 @@ def main():
     result = TapResult()
     result.plan(suite)
     print(f"1..{len(result.planned)}", flush=True)
-    suite.run(result)
+    with own_folder():
+        suite.run(result)
     sys.exit(0 if result.wasSuccessful() else 1)

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from host import FOLDER  # first: it says where harness is
-from harness import TapResult
+from harness import TapResult, own_folder
 
 GROUPS = ["reload", "kill", "code", "crash", "upgrade", "stop", "canary",
           "resources", "slow", "peers", "programs", "chat", "proxy"]
@@ -129,4 +129,5 @@ def main():
 
 if __name__ == "__main__":
     os.chdir(FOLDER)
-    main()
+    with own_folder():
+        main()
