@@ -114,7 +114,7 @@ struct bevhost_plugin {
 	bevhost_plugin_init(void);                                            \
 	struct bevhost_plugin *bevhost_plugin_init(void)                      \
 	{                                                                     \
-		(plugin).struct_size = (uint32_t)sizeof(plugin);              \
+		(plugin).struct_size = sizeof(struct bevhost_plugin);         \
 		(plugin).api_version = BEVHOST_API_VERSION;                   \
 		(plugin).libevent_version = EVENT__NUMERIC_VERSION;           \
 		(plugin).param_size = (uint32_t)sizeof(struct bevhost_param); \

@@ -46,13 +46,13 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-/* A whole plugin from a name and one function. */
-#define BEVHOST_COROUTINE(plugin_name, function)                  \
-	static struct bevhost_plugin bevhost_coroutine_plugin = { \
-		.name = (plugin_name),                            \
-		.run = (function),                                \
-	};                                                        \
-	BEVHOST_PLUGIN(bevhost_coroutine_plugin)
+/* A whole plugin from a name and one function. In C++, initializers would be
+   told by warnings of each field that they leave out. */
+#define BEVHOST_COROUTINE(plugin_name, function)                        \
+	static struct bevhost_plugin bevhost_coroutine_plugin;          \
+	BEVHOST_PLUGIN(*(bevhost_coroutine_plugin.name = (plugin_name), \
+	    bevhost_coroutine_plugin.run = (function),                  \
+	    &bevhost_coroutine_plugin))
 
 /*
  * Streams. One task at a time may read from a stream and one may write: a

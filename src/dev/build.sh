@@ -340,12 +340,16 @@ compile() {
 		compile_number=$((compile_number + 1))
 		say "compiling $file"
 		case $file in
-		*.c) compile_by=$cc ;;
-		*) compile_by=$cxx ;;
+		*.c) compile_by=$cc compile_more= ;;
+		*)
+			# For g++ a designated initializer is one that forgets.
+			compile_by=$cxx
+			compile_more=-Wno-missing-field-initializers
+			;;
 		esac
 		# shellcheck disable=SC2086 # words
-		do_command $compile_by ${CPPFLAGS-} $cflags ${CFLAGS--O2 -g} \
-			"$@" -MMD -MF "$work/$compile_number.d" -MT o -c \
+		do_command $compile_by ${CPPFLAGS-} $cflags $compile_more \
+			${CFLAGS--O2 -g} "$@" -MMD -MF "$work/$compile_number.d" -MT o -c \
 			-o "$work/$compile_number.o" "$file" || {
 			compile_failed=$file
 			find_missing

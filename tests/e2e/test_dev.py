@@ -177,6 +177,14 @@ class Build(Case):
         self.write("hello.cc", "#include <string>\n" + SOURCE.replace(
             "char line[64];",
             "char line[64];\n\tstd::string said(ANSWER);"))
+        self.write("other.cc", """
+#include <bevhost/plugin.h>
+static void read_it(struct bufferevent *, void *) {}
+static struct bevhost_plugin other = { .name = "other", .read = read_it };
+BEVHOST_PLUGIN(other)
+""")
+        status, _, stderr = self.dev("build", "-q", "other.cc", CXX="")
+        self.assertEqual((status, stderr), (0, ""))
         # Whichever is the last: the linker wants the library of C++.
         self.write("other.c", "int hello_other;\n")
         compilers = [name for name in ("gcc", "clang")
@@ -192,6 +200,7 @@ class Build(Case):
                 self.assertRegex(
                     stderr, r"(?m)^\+ (g|clang)\+\+ -shared ")
                 self.assertRegex(stderr, rf"(?m)^\+ {compiler} .*other.c$")
+                self.assertNotIn("warning", stderr)
         self.refused(69, r"no C\+\+ compiler \(no-such-cxx\).* package g\+\+",
                      "build", "hello.cc", CXX="no-such-cxx")
         # What is no C++ does not want it.
