@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
+#include "addr.h"
 #include "job.h"
 #include "loop.h"
 #include "names.h"
@@ -16,6 +19,18 @@
 
 static struct event_base *base;
 static int calls, result, gone;
+
+/* In place of libc's: it may be later. */
+static time_t later_s;
+
+int
+clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int status = (int)syscall(SYS_clock_gettime, clock, now);
+
+	now->tv_sec += later_s;
+	return status;
+}
 
 static void
 on_done(void *arg, int fd)
@@ -76,6 +91,7 @@ result_of(const char *host, unsigned port, int64_t timeout_ms)
 static void
 setup(void)
 {
+	later_s = 0;
 	base = loop_new(NULL);
 	ck_assert_ptr_nonnull(base);
 	names_init(10000, on_gone, &base);
@@ -129,6 +145,34 @@ START_TEST(what_refuses_is_an_error)
 	close(listen_on_loopback(1, &port));
 	ck_assert_int_eq(result_of("127.0.0.1", port, -1), -ECONNREFUSED);
 	ck_assert_int_eq(result_of("localhost", port, -1), -ECONNREFUSED);
+}
+END_TEST
+
+static void
+on_found(struct names_wait *wait, int status, const struct addr *addrs)
+{
+	(void)wait;
+	(void)status;
+	(void)addrs;
+}
+
+START_TEST(a_name_whose_addresses_refuse_is_looked_up_again)
+{
+	struct addr addrs[NAMES_ADDRS_MAX];
+	struct names_wait wait = { .on_found = on_found };
+	unsigned port;
+
+	close(listen_on_loopback(1, &port));
+	ck_assert_int_eq(result_of("localhost", port, -1), -ECONNREFUSED);
+	/* It was looked up just now. */
+	ck_assert_int_gt(names_find("localhost", addrs, &wait), 0);
+	later_s = 2;
+	ck_assert_int_gt(names_find("localhost", addrs, &wait), 0);
+	ck_assert_int_eq(result_of("localhost", port, -1), -ECONNREFUSED);
+	ck_assert_int_eq(names_find("localhost", addrs, &wait), -EINPROGRESS);
+	while (job_unfinished() > 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_int_gt(names_find("localhost", addrs, &wait), 0);
 }
 END_TEST
 
@@ -245,6 +289,7 @@ main(void)
 	tcase_add_test(tcase, an_address_is_connected_to);
 	tcase_add_test(tcase, a_name_is_looked_up);
 	tcase_add_test(tcase, what_refuses_is_an_error);
+	tcase_add_test(tcase, a_name_whose_addresses_refuse_is_looked_up_again);
 	tcase_add_test(tcase, what_is_none_is_an_error);
 	tcase_add_test(tcase, what_is_known_at_once_can_be_taken);
 	tcase_add_test(tcase, what_does_not_answer_is_given_up);

@@ -432,7 +432,7 @@ class Names(unittest.TestCase):
 
     def leads_to_another(self, server, target):
         self.lead(server, target, 1)
-        return self.lookups(server) == 2
+        return self.lookups(server) >= 2
 
     def test_all_who_come_at_once_ask_once(self):
         with Target() as target, self.serve(target) as server, \
@@ -452,8 +452,8 @@ class Names(unittest.TestCase):
     def test_what_is_old_is_used_while_one_looks_again(self):
         with Target() as target, \
                 self.serve(target, "--name-cache=1ms") as server:
-            self.lead(server, target, 5)
-            wait_for(lambda: self.lookups(server) > 1, "another lookup")
+            wait_for(lambda: self.leads_to_another(server, target),
+                     "another lookup")
 
 
 class Balance(unittest.TestCase):
