@@ -122,6 +122,8 @@ void script_open_collect(lua_State *L);
 struct script *script_of(lua_State *L);
 /* Counts, or stops the thread by an error. */
 void script_charge(lua_State *L, int64_t instructions);
+/* The same, and looks at the clock. */
+void script_spend(lua_State *L, int64_t instructions);
 /* What is left to charge, for those who count themselves. */
 int64_t *script_left(struct script *script);
 _Noreturn void script_stop(lua_State *L);
@@ -172,6 +174,9 @@ void script_push_view(lua_State *L);
 /* Raises that. Metatables of what is shared have the key. */
 int script_refuse_write(lua_State *L);
 extern const char script_guarded;
+
+/* script_text.c: load */
+int script_load(lua_State *L);
 
 /* script_wrap.c: in the library on top, what takes the place of Lua's own. */
 void script_wrap_programs(lua_State *L, const char *name);

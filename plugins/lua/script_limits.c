@@ -94,23 +94,6 @@ script_is_late(struct script_task *task)
 	       script_cpu_ns() - task->cpu_ns >= limit_ms * 1000000;
 }
 
-static void
-script_on_count(lua_State *L, lua_Debug *at)
-{
-	struct script *script = script_of(L);
-	struct script_task *task = script->running;
-
-	(void)at;
-	if (script->pressed)
-		script_collect(L);
-	if (task != NULL && task->stopped == NULL && script_is_late(task))
-		task->stopped = "too much processor time without a wait (the "
-				"limit is cpu-time)";
-	if (task != NULL && task->stopped != NULL)
-		script_stop(L);
-	script_charge(L, SCRIPT_STEP);
-}
-
 void
 script_charge(lua_State *L, int64_t instructions)
 {
@@ -120,6 +103,28 @@ script_charge(lua_State *L, int64_t instructions)
 		*left -= instructions < *left + 1 ? instructions : *left + 1;
 	if (*left < 0)
 		script_stop(L);
+}
+
+void
+script_spend(lua_State *L, int64_t instructions)
+{
+	struct script_task *task = script_of(L)->running;
+
+	if (task != NULL && task->stopped == NULL && script_is_late(task))
+		task->stopped = "too much processor time without a wait (the "
+				"limit is cpu-time)";
+	if (task != NULL && task->stopped != NULL)
+		script_stop(L);
+	script_charge(L, instructions);
+}
+
+static void
+script_on_count(lua_State *L, lua_Debug *at)
+{
+	(void)at;
+	if (script_of(L)->pressed)
+		script_collect(L);
+	script_spend(L, SCRIPT_STEP);
 }
 
 void

@@ -93,20 +93,6 @@ script_xpcall(lua_State *L)
 	return script_xpcall_end(L, status, 3);
 }
 
-/* Text alone: what is compiled may do anything to Lua. */
-static int
-script_load(lua_State *L)
-{
-	if (lua_gettop(L) < 4)
-		lua_settop(L, 3);
-	lua_pushstring(L, "t");
-	lua_replace(L, 3);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-	return lua_gettop(L);
-}
-
 /* The function that is the upvalue, once its loop has been paid for. */
 static int
 script_call_charged(lua_State *L, lua_Integer count)
@@ -264,6 +250,7 @@ void
 script_wrap_base(lua_State *L)
 {
 	static const luaL_Reg own[] = {
+		{ "load", script_load },
 		{ "print", script_print },
 		{ "rawset", script_rawset },
 		{ "setmetatable", script_setmetatable },
@@ -273,7 +260,6 @@ script_wrap_base(lua_State *L)
 	};
 
 	luaL_setfuncs(L, own, 0);
-	script_wrap(L, "load", script_load);
 }
 
 void

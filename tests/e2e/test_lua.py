@@ -507,6 +507,16 @@ class Limits(Script):
                 self.stopped(code, self.INSTRUCTIONS)
         self.expect("say(#(''):rep(1e18))", "0\n")
 
+    def test_text_that_is_long_to_parse(self):
+        for code in (
+                "load('if x then ' .. ('elseif x then '):rep(100000) .. "
+                "'end')",
+                "while true do load('x = ' .. ('1 + '):rep(5e5) .. 1) end",
+                "while true do load(function() return ('x = '):rep(1e5) end) "
+                "end"):
+            with self.subTest(code=code):
+                self.stopped(code, self.WAIT)
+
     def test_processor_time(self):
         self.stopped("""
             local a, b = ("x"):rep(1000000) .. 1, ("x"):rep(1000000) .. 2
