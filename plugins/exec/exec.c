@@ -79,6 +79,13 @@ static const struct bevhost_param exec_params[] = {
 	    .field = BEVHOST_FIELD(struct exec, group_name),
 	},
 	{
+	    .name = "umask",
+	    .type = BEVHOST_PARAM_STRING,
+	    .min = 1,
+	    .max = 4,
+	    .help = "permissions that its files do not get, in octal",
+	},
+	{
 	    .name = "stderr",
 	    .type = BEVHOST_PARAM_ENUM,
 	    .value = "log",
@@ -157,8 +164,23 @@ exec_create(struct bevhost_instance *instance, void **self)
 		bevhost_error("%m");
 		return -1;
 	}
+	exec->umask = -1;
 	*self = exec;
 	return 0;
+}
+
+/* 27 is 027, and 0x1b is nothing. */
+static int
+exec_take_umask(struct exec *exec, const char *value)
+{
+	if (value[strspn(value, "01234567")] == '\0')
+		exec->umask = (int)strtol(value, NULL, 8);
+	if (exec->umask >= 0 && exec->umask <= 0777)
+		return 0;
+	bevhost_error("parameter 'umask': '%s' is no mask: give octal digits, "
+		      "such as 027, 777 at most",
+	    value);
+	return -1;
 }
 
 static int
@@ -171,6 +193,8 @@ exec_take_param(void *self, const char *key, const char *value)
 		bevhost_error("env '%s' has no name: write NAME=VALUE", value);
 		return -1;
 	}
+	if (strcmp(key, "umask") == 0)
+		return exec_take_umask(exec, value);
 	if (strcmp(key, "arg") == 0)
 		status = exec_words_add(&exec->args, value);
 	else if (strcmp(key, "env") == 0)

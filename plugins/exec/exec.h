@@ -76,6 +76,7 @@ struct exec {
 	struct event_base *base;
 	struct exec_link links[EXEC_LINKS_MAX];
 	int link_count;
+	int umask;	  /* or -1, as the host has it */
 	uint64_t last_id; /* of its children */
 };
 

@@ -69,6 +69,7 @@ static char *
 exec_search(const char *name)
 {
 	const char *folder = exec_search_path(), *end;
+	struct stat st;
 	char *path;
 
 	for (; *folder != '\0'; folder = *end == ':' ? end + 1 : end) {
@@ -76,7 +77,8 @@ exec_search(const char *name)
 		if (folder[0] == '/' &&
 		    asprintf(&path, "%.*s/%s", (int)(end - folder), folder,
 			name) >= 0) {
-			if (access(path, X_OK) == 0)
+			if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+			    access(path, X_OK) == 0)
 				return path;
 			free(path);
 		}

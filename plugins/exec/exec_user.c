@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -118,6 +119,8 @@ exec_become(const struct exec *exec, const struct exec_user *user, char *why)
 		return -1;
 	if (!exec->gains && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return exec_wrong(why, "cannot set", "no_new_privs", "");
+	if (exec->umask >= 0)
+		umask((mode_t)exec->umask);
 	/* Programs of the same user are not to look into it. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return exec_check_program(exec, why);

@@ -262,6 +262,19 @@ class Words(unittest.TestCase):
             with serve("./mine", "chdir=/", cwd=folder) as server:
                 self.assertEqual(ask(server), b"mine\n")
 
+    def test_umask(self):
+        for words, expected in (["umask=027"], b"0027\n"), (
+                ["umask=0"], b"0000\n"), (["umask=0777"], b"0777\n"):
+            with shell("umask", *words) as server:
+                self.assertEqual(ask(server), expected)
+
+    def test_a_folder_hides_no_program(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "cat"))
+            with serve("cat", before=[
+                    "env", f"PATH={folder}:{os.environ['PATH']}"]) as server:
+                self.assertEqual(ask(server, b"x"), b"x")
+
     def test_nice(self):
         with python("import os; print(os.nice(0))", "nice=7") as server:
             self.assertEqual(ask(server), b"7\n")
@@ -842,6 +855,10 @@ class Refused(unittest.TestCase):
                 ("max-cpu=x", "parameter 'max-cpu': 'x' "),
                 ("max-processes=99999999", "parameter 'max-processes': "),
                 ("kill-timeout=0s", "parameter 'kill-timeout': '0s' "),
+                ("umask=8", "parameter 'umask': '8' is no mask: give octal "
+                 "digits, such as 027, 777 at most"),
+                ("umask=1000", "parameter 'umask': '1000' is no mask"),
+                ("umask=-1", "parameter 'umask': '-1' is no mask"),
                 ("nice=20", "parameter 'nice': '20' "),
                 ("nice=-1", "parameter 'nice': '-1' "),
                 ("stderr=x", "parameter 'stderr': 'x' "),
