@@ -168,6 +168,29 @@ START_TEST(a_connection_is_idle_when_no_byte_has_moved)
 }
 END_TEST
 
+/* Whenever its bytes come: asleep, just awake, or between two looks. */
+START_TEST(whenever_the_last_byte_moves_it_is_idle_in_time)
+{
+	struct play play;
+	int i;
+
+	srand(1);
+	for (i = 0; i < 1000; i++) {
+		begin(&play);
+		play.settings.idle_timeout = 30 * S;
+		do {
+			pass(&play, rand() % (29 * S));
+			receive(&play, 5);
+			answer(&play, 5);
+			pass(&play, rand() % (3 * S));
+			receive(&play, 5);
+			answer(&play, 5);
+		} while (rand() % 3 > 0);
+		expect(&play, BEVHOST_REASON_IDLE, play.now, 30 * S);
+	}
+}
+END_TEST
+
 START_TEST(a_peer_that_takes_nothing_is_slow_at_the_write_timeout)
 {
 	struct play play;
@@ -482,6 +505,7 @@ main(void)
 	tcase_add_test(
 	    tcase, a_handler_that_waits_for_something_else_has_no_first_byte);
 	tcase_add_test(tcase, a_connection_is_idle_when_no_byte_has_moved);
+	tcase_add_test(tcase, whenever_the_last_byte_moves_it_is_idle_in_time);
 	tcase_add_test(
 	    tcase, a_peer_that_takes_nothing_is_slow_at_the_write_timeout);
 	tcase_add_test(tcase, what_the_kernel_has_swallowed_is_not_taken);
