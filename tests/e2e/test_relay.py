@@ -421,7 +421,8 @@ class Names(unittest.TestCase):
 
     def test_one_is_looked_up_once_and_again_after_a_reload(self):
         with Target() as target, \
-                self.serve(target, "--workers=1", master=True) as server:
+                self.serve(target, "--workers=1", "--name-cache=1h",
+                           master=True) as server:
             self.lead(server, target, 20)
             self.assertEqual(self.lookups(server), 1)
             server.reload()
