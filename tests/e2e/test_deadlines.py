@@ -44,6 +44,8 @@ class DeadlineTest(unittest.TestCase):
         took = time.monotonic() - since
         self.assertGreaterEqual(took, seconds * 0.99)
         self.assertLess(took, seconds + LATEST)
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_WR)  # or it lingers
         server.wait_log(f"closed: {reason}")
 
 
@@ -224,14 +226,14 @@ class Life(DeadlineTest):
 
     def test_a_peer_that_does_not_close_has_the_linger_timeout(self):
         with Server(plugin("serve"), options=(
-                *INFO, "--linger-timeout=1s")) as server, \
+                *INFO, "--linger-timeout=2s")) as server, \
              server.connect() as client:
             begun = time.monotonic()
             client.sendall(b"quit\n")
             self.assertEqual(receive_all(client), b"")
-            self.assertLess(time.monotonic() - begun, 0.9)
+            self.assertNotIn("closed: handler", server.stderr())
             server.wait_log("closed: handler")
-            self.assertGreaterEqual(time.monotonic() - begun, 0.99)
+            self.assertGreaterEqual(time.monotonic() - begun, 1.99)
 
     def test_the_kernel_asks_silent_peers(self):
         with Server("echo", options=("--keepalive=60s",)) as server, \
@@ -321,6 +323,7 @@ class Buffers(unittest.TestCase):
                 while sent < 64 * MIB:
                     sent += client.send(b"x" * 65536)
             self.assertLess(sent, 32 * MIB)
+            server.stop_now()  # it would wait for the end of the line
 
     def test_a_message_longer_than_max_buffer_is_overload(self):
         for deadline in "--write-timeout=1s", "--idle-timeout=1s":
