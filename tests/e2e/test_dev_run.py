@@ -243,9 +243,11 @@ class Run(Case):
             self.assertEqual(ask(connection, b"one\n"), b"one\n")
             host = next(iter(children(loop.process.pid)))
             os.kill(host, signal.SIGSTOP)
-            loop.process.terminate()
-            wait_for(lambda: waiting_signals(host) == 2, "both signals")
-            os.kill(host, signal.SIGCONT)
+            try:
+                loop.process.terminate()
+                wait_for(lambda: waiting_signals(host) == 2, "both signals")
+            finally:
+                os.kill(host, signal.SIGCONT)
             self.assertEqual(loop.process.wait(PATIENCE), 143)
             self.assertIn("stopping now", loop.text())
 
