@@ -39,8 +39,8 @@ conn_guard_say_full(const struct bevhost_conn *conn)
 	if (!seldom_may(&said, CONN_GUARD_LOG_MS, more))
 		return;
 	snprintf(text, sizeof(text),
-	    "its handler has taken none of max-buffer (%zu bytes), and "
-	    "waits for more: closed",
+	    "sent a message longer than max-buffer (%zu bytes), which never "
+	    "becomes complete: closed",
 	    conn->flow.max_input);
 	conn_say(conn, BEVHOST_LOG_NOTICE, text, more);
 }
