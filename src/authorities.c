@@ -52,14 +52,23 @@ authorities_check_file(const char *file)
 }
 
 static int
+authorities_say_memory(void)
+{
+	bevhost_error("there was too little memory to set TLS up");
+	return -1;
+}
+
+static int
 authorities_load(SSL_CTX *ctx, const char *file)
 {
 	if (authorities_check_file(file) < 0)
 		return -1;
 	ERR_clear_error();
 	if (SSL_CTX_load_verify_file(ctx, file) == 1)
-		return 0;
+		return tls_memory_has_failed() ? authorities_say_memory() : 0;
 	ERR_clear_error();
+	if (tls_memory_has_failed())
+		return authorities_say_memory();
 	bevhost_error("%s: there is no certificate in it that can be read: it "
 		      "is to be in PEM form, with lines BEGIN CERTIFICATE",
 	    file);
@@ -94,11 +103,8 @@ bevhost_authorities_new(const char *file)
 	}
 	authorities->ctx = authorities_new_ctx();
 	if (authorities->ctx != NULL &&
-	    authorities_load(authorities->ctx, file) == 0) {
-		if (!tls_memory_has_failed())
-			return authorities;
-		bevhost_error("there was too little memory to set TLS up");
-	}
+	    authorities_load(authorities->ctx, file) == 0)
+		return authorities;
 	bevhost_authorities_free(authorities);
 	return NULL;
 }

@@ -118,6 +118,15 @@ connect_out(void)
 		   : LAME;
 }
 
+static int
+hush(const char *text)
+{
+	/* What memory is the reason of is not put down to the file. */
+	if (strstr(text, "there is no certificate") != NULL)
+		_exit(LAME);
+	return 1;
+}
+
 /* In a process of its own: what it comes to, and how much it allocates. */
 static int
 try(int (*run)(void), int64_t first, int64_t row, int64_t *count)
@@ -129,7 +138,7 @@ try(int (*run)(void), int64_t first, int64_t row, int64_t *count)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		log_set_level(-1);
+		log_set_listener(hush);
 		tls_memory_watch();
 		starve(first, row);
 		status = run();
@@ -178,9 +187,16 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("tls_memory");
-	TCase *tcase = tcase_create("tls_memory");
+	Suite *suite;
+	TCase *tcase;
 
+	/* Valgrind's functions stand in the place of those that fail. */
+	if (getenv("BEVHOST_UNDER") != NULL) {
+		puts("1..0 # SKIP allocations do not fail under valgrind");
+		return 0;
+	}
+	suite = suite_create("tls_memory");
+	tcase = tcase_create("tls_memory");
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, a_listener_without_memory_is_refused, 1, 3);
