@@ -29,7 +29,8 @@ failing_behind(void **known, const char *name)
 
 /*
  * What throws std::bad_alloc, or NULL. AddressSanitizer of gcc ends the process
- * at each throw, unless the library of C++ is there from the start, for all.
+ * at each throw, unless the library of C++ is there from the start, for all, as
+ * bevhost-dev has it.
  */
 FAILING_PLAIN static void (*failing_thrower(void))(void)
 {

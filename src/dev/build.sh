@@ -114,6 +114,7 @@ need_sanitizers() {
 	esac
 	# shellcheck disable=SC2086 # words
 	if knows $sanitizer $link_flags && find_runtime "$work/knows"; then
+		preload_cxx
 		sanitizer="$sanitizer -fno-sanitize-recover=undefined"
 		sanitizer="$sanitizer -fno-omit-frame-pointer"
 		[ -n "${CFLAGS+set}" ] || sanitizer="-O1 $sanitizer"
@@ -141,6 +142,14 @@ find_runtime() {
 	*' => '*) preload=${preload##* => } ;;
 	esac
 	[ -f "$preload" ]
+}
+
+# gcc's runtime knows how to throw only what is thrown by a library that is there
+# when it starts; the plugin alone would bring it too late.
+preload_cxx() {
+	[ "$link_by" = "$cxx" ] || return 0
+	preload_more=$($link_by -print-file-name=libstdc++.so.6)
+	[ ! -f "$preload_more" ] || preload=$preload:$preload_more
 }
 
 # with_runtime COMMAND...: runs it so that it can load what was built with

@@ -148,6 +148,16 @@ class Test(Case):
             self.assertEqual(status, kept, stdout + stderr)
             if kept:
                 self.assertRegex(stdout, r"blocks? of memory (is|are) not freed")
+        # Each fails: who does not catch it, ends.
+        self.assertIn("catch (const std::bad_alloc &)", NEW)
+        self.write("new.cc", (NEW % 0).replace(
+            "const std::bad_alloc &", "const char *"))
+        for options in PLAIN, plain:
+            status, stdout, stderr = self.dev(
+                "test", "new.cc", "new.conv", *options, CC="gcc", CXX="g++")
+            self.assertEqual(status, 1, stdout + stderr)
+            self.assertRegex(stdout, r"(?m)^not ok \d+ .*: alloc:\d+$")
+            self.assertIn("std::bad_alloc", stdout)
 
     def test_installed_plugins_and_mistakes(self):
         self.refused(64, "which conversation", "test", "greeting")
