@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -171,6 +172,8 @@ trial_apart_child(
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
 	};
 
+	/* What hangs does not outlive who waits for it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(said, STDOUT_FILENO);
 	dup2(said, STDERR_FILENO);
 	/* A task's stack may be too small. */

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 import harness
-from harness import PATIENCE, SANITIZERS, plugin
+from harness import PATIENCE, SANITIZERS, children, plugin, wait_for
 
 PROGRAM = os.path.join(os.environ["BEVHOST_UNITS"], "conversation")
 PLANTED = os.path.join(os.environ["BEVHOST_SRCDIR"], "tests", "planted")
@@ -126,6 +126,20 @@ class Planted(unittest.TestCase):
             "connect", '> "o"', '> "n"', '> "e"', r'> "\r"', r'< "1\n"',
             r'> "\n"', options=("--seconds=2",),
             said=r"it hangs here:\n(.*\n)*.*[( ]empty_line_read")
+
+    def test_a_way_that_hangs_ends_with_who_waits_for_it(self):
+        # Who is killed leaves the copy of the plugin.
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        process = subprocess.Popen(
+            [PROGRAM, "--seconds=600", "--cut=bytes",
+             plugin("planted_empty_line"),
+             os.path.join(PLANTED, "empty_line.conv")],
+            env={**os.environ, "TMPDIR": folder.name})
+        way = wait_for(lambda: list(children(process.pid)), "the way")[0]
+        process.kill()
+        process.wait()
+        wait_for(lambda: not os.path.exists(f"/proc/{way}"), "its end")
 
     def test_a_reply_that_is_sent_twice(self):
         # As many times as the kernel takes a little more.
