@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What <bevhost/connect.h> promises, by a plugin that does as it is told."""
 
+import os
 import signal
 import socket
 import unittest
@@ -130,6 +131,16 @@ class OfAConnection(Case):
                 ends.append(0)
         # Those that wait are sent, and the others end with a reset.
         self.assertEqual(set(ends), {0, 7_000_000})
+
+    def test_what_is_owed_after_a_close_is_not_owed_for_ever(self):
+        server = self.start(options=["--write-timeout=200ms"])
+        client, remote = self.connected(server)
+        before = len(os.listdir(f"/proc/{server.pid}/fd"))
+        client.sendall(b"close 7000000\nwrong\n")
+        self.expect(client, "right 0")
+        wait_for(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) ==
+                 before - 1, "its end")
+        self.assertLess(len(receive_all(remote)), 7_000_000)
 
     def test_one_that_is_connected_is_not_idle(self):
         server = self.start(options=["--drain-timeout=60s"])
