@@ -39,17 +39,20 @@ script_owner_give(
 }
 
 /* Lua says only that there is not enough, and unwinds: here it is known who
-   wanted it. What it would take to look for garbage again is charged. */
+   wanted it. What it would take to look for garbage again is charged, but not
+   so much that others' memory stops who has done it once. */
 static void
 script_refuse(struct script *script)
 {
 	struct script_task *task = script->running;
 	lua_Debug at;
+	int64_t cost;
 	int level;
 
 	if (task == NULL)
 		return;
-	task->left -= (int64_t)(script->bytes / 32);
+	cost = (int64_t)(script->bytes / 32);
+	task->left -= cost < task->full / 4 ? cost : task->full / 4;
 	/* Lua goes through all at once now: a cycle that had begun is over. */
 	script->cycles++;
 	script->pressed = 1;

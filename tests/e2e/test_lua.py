@@ -597,6 +597,18 @@ class Limits(Script):
                 end
                 say(most < 7500000 or most)"""), "true\n")
 
+    def test_what_others_hold_stops_nobody(self):
+        with self.serve("instructions=1000000") as server, \
+                self.held(server, 10):
+            self.assertEqual(self.ask(server, """
+                local text = ("x"):rep(2000000)
+                for i = 1, 4 do
+                    for j = 1, 4 do local copy = text .. j end
+                    for j = 1, 2000 do end
+                    bevhost.sleep(0)
+                end
+                say("done")"""), "done\n")
+
     def test_connections_leave_nothing(self):
         def memory(pid):
             with open(f"/proc/{pid}/status") as status:
