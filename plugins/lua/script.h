@@ -89,7 +89,7 @@ struct script_task {
 	int64_t turn;		       /* those since others had theirs */
 	int64_t wall_ms, cpu_ns;       /* when it began, or 0: not noted yet */
 	const char *stopped;	       /* why, if a limit stopped it */
-	int args;
+	int args, vain;		       /* waits after it was cancelled */
 	unsigned refs;
 	unsigned told : 1; /* that it is cancelled */
 	unsigned failed : 1;
@@ -138,8 +138,6 @@ struct script_task *script_wait_begin(lua_State *L);
 void script_wait_end(struct script_task *task);
 /* Pushes nil and a word for a negative errno; raises what nobody may miss. */
 int script_failed(lua_State *L, struct script_task *task, int status);
-/* Seconds at an index, or for ever, as a deadline. */
-int64_t script_deadline(lua_State *L, int index);
 int script_spawn(lua_State *L);
 void script_open_task(lua_State *L);
 
@@ -190,6 +188,8 @@ void script_wrap_table(lua_State *L);
 /* script_host.c: the table bevhost, and print. */
 void script_push_host(lua_State *L);
 int script_print(lua_State *L);
+/* Seconds at an index, or for ever, as a deadline. */
+int64_t script_deadline(lua_State *L, int index);
 
 /* script_load.c. Each returns 0, or -1 after bevhost_error(). */
 int script_read(struct script *script);

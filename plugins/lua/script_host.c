@@ -2,6 +2,8 @@
 /* What a script has of the host: the table bevhost. */
 #include "script.h"
 
+#include <math.h>
+
 #include <lauxlib.h>
 
 static const char *const script_levels[] = { "error", "warning", "notice",
@@ -56,6 +58,21 @@ script_print(lua_State *L)
 }
 
 /* bevhost */
+
+int64_t
+script_deadline(lua_State *L, int index)
+{
+	lua_Number seconds;
+
+	if (lua_isnoneornil(L, index))
+		return -1;
+	seconds = luaL_checknumber(L, index);
+	if (!(seconds > 0))
+		return 0;
+	/* Not sooner than asked for. */
+	return seconds > 1e12 ? -1
+			      : bevhost_after_ms((int64_t)ceil(seconds * 1000));
+}
 
 static int
 script_sleep(lua_State *L)

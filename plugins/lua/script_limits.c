@@ -64,6 +64,9 @@ script_stop(lua_State *L)
 	struct script_task *task = script->running;
 
 	lua_sethook(L, script_on_count, LUA_MASKCOUNT, 1);
+	/* Of a coroutine whoever resumed it is stopped, too. */
+	if (task != NULL)
+		lua_sethook(task->L, script_on_count, LUA_MASKCOUNT, 1);
 	if (task != NULL && task->stopped == NULL)
 		task->stopped = "too many instructions without a wait (the "
 				"limit is instructions)";

@@ -8,7 +8,6 @@
 #include "script.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,8 @@
 
 /* After so many instructions whose waits did not wait others have a turn. */
 #define SCRIPT_TURN 100000
+/* So often one that is cancelled may try again. */
+#define SCRIPT_VAIN_MAX 1000
 /* What is one of them itself. */
 #define SCRIPT_WAIT_COST 100
 
@@ -32,7 +33,9 @@ script_task_runs(struct script_task *task)
 	task->script->running = task;
 	task->script->owner = &task->conn->owner;
 	task->script->where[0] = '\0';
-	script_refill(task);
+	/* Who is cancelled waits no more. */
+	if (!task->told && task->vain == 0)
+		script_refill(task);
 }
 
 static void
@@ -40,6 +43,16 @@ script_task_rests(struct script *script)
 {
 	script->running = NULL;
 	script->owner = &script->own;
+}
+
+/* Nothing waits any more, and nobody else would ever have a turn. */
+static void
+script_wait_in_vain(lua_State *L, struct script_task *task)
+{
+	if (++task->vain <= SCRIPT_VAIN_MAX)
+		return;
+	task->stopped = "it goes on though it is canceled";
+	script_stop(L);
 }
 
 struct script_task *
@@ -55,9 +68,13 @@ script_wait_begin(lua_State *L)
 		script_collect(L);
 	task->turn += SCRIPT_WAIT_COST;
 	if (task->turn + task->full - task->left > SCRIPT_TURN) {
-		bevhost_task_yield();
+		int status = bevhost_task_yield();
+
 		script_task_runs(task);
-		task->turn = 0;
+		if (status < 0)
+			script_wait_in_vain(L, task);
+		else
+			task->turn = 0;
 	}
 	return task;
 }
@@ -66,21 +83,6 @@ void
 script_wait_end(struct script_task *task)
 {
 	script_task_runs(task);
-}
-
-int64_t
-script_deadline(lua_State *L, int index)
-{
-	lua_Number seconds;
-
-	if (lua_isnoneornil(L, index))
-		return -1;
-	seconds = luaL_checknumber(L, index);
-	if (!(seconds > 0))
-		return 0;
-	/* Not sooner than asked for. */
-	return seconds > 1e12 ? -1
-			      : bevhost_after_ms((int64_t)ceil(seconds * 1000));
 }
 
 static const char *
@@ -123,6 +125,7 @@ script_failed(lua_State *L, struct script_task *task, int status)
 	if (status == -ENOMEM)
 		return luaL_error(L, "not enough memory");
 	if (status == -ECANCELED && task->told) {
+		script_wait_in_vain(L, task);
 		lua_pushlightuserdata(L, (void *)(uintptr_t)&script_over);
 		return lua_error(L);
 	}

@@ -490,6 +490,23 @@ class Limits(Script):
             with self.subTest(code=code):
                 self.stopped(code, None, closed=False)
 
+    def test_what_goes_on_though_it_is_cancelled(self):
+        for code in (
+                "while true do pcall(bevhost.sleep, 1) end",
+                "while true do pcall(conn.read_line, conn, 1) end",
+                "while true do coroutine.wrap(pcall)(bevhost.sleep, 1) end"):
+            for words in ((), ("instructions=0", "cpu-time=0s")):
+                with self.subTest(code=code, words=words):
+                    self.stopped("""
+                        local conn = ...
+                        local child = bevhost.spawn(function()
+                            bevhost.sleep(60)
+                            %s
+                        end)
+                        bevhost.sleep(0.01)
+                        child:cancel()
+                        child:await()""" % code, "canceled", *words)
+
     def test_functions_of_c_that_do_not_end(self):
         for code in (
                 "('a'):rep(30000):find(('a*'):rep(20) .. 'b')",
