@@ -334,6 +334,7 @@ class Life(unittest.TestCase):
                     member.line(),
                     "* The server stops or changes. Come again.")
                 self.assertIsNone(member.line())
+                member.socket.close()  # or it lingers
             self.assertEqual(server.process.wait(harness.PATIENCE), 0)
             self.assertEqual(server.stderr().count("closed: drain\n"), 2)
 

@@ -669,6 +669,7 @@ class Checks(unittest.TestCase):
                     ("127.0.0.1", target.port))
                 server.wait_log(f"{target.text}: is up\n")
                 self.assertEqual(server.stderr().count("is down"), 1)
+                target.socket.close()  # or the checks linger
 
     def test_one_that_is_down_is_tried_when_there_is_no_other(self):
         nobody = unused()
