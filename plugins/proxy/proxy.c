@@ -296,7 +296,10 @@ proxy_connected(
 	bevhost_conn_set_reason(relay->conn, BEVHOST_REASON_HANDLER, "%s: %s",
 	    relay->target->text, proxy_what(relay->target, status, why));
 	proxy_leave_target(relay);
-	proxy_try_another(relay);
+	if (proxy_is_own_want(status))
+		bevhost_conn_close(relay->conn, BEVHOST_CLOSE_NOW);
+	else
+		proxy_try_another(relay);
 }
 
 static void

@@ -49,6 +49,7 @@ struct proxy {
 	struct event *check_timer; /* or NULL */
 	struct proxy_target targets[PROXY_TARGETS_MAX];
 	size_t count, next;
+	int64_t want_until_ms; /* a want of our own is known until then */
 };
 
 /* A connection. */
@@ -78,6 +79,8 @@ struct proxy_target *proxy_choose(
 /* What is wrong with it, for the log. */
 const char *
 proxy_what(const struct proxy_target *target, int status, const char *why);
+/* Is it for want of descriptors or memory here, and not the target's fault? */
+int proxy_is_own_want(int status);
 /* What came of connecting to it. */
 void
 proxy_target_failed(struct proxy_target *target, int status, const char *why);

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/un.h>
 
+/* How often a want of our own is warned of. */
+#define PROXY_WANT_MS 10000
+
 /* Reading them */
 
 #define PROXY_PORT_NONE 0
@@ -273,6 +276,30 @@ proxy_what(const struct proxy_target *target, int status, const char *why)
 	return strerror(-status);
 }
 
+int
+proxy_is_own_want(int status)
+{
+	return status == -EMFILE || status == -ENFILE || status == -ENOMEM ||
+	       status == -ENOBUFS;
+}
+
+/* It says nothing of the target: who tried whether it works may try again. */
+static void
+proxy_target_not_tried(struct proxy_target *target, const char *what)
+{
+	struct proxy *proxy = target->proxy;
+	int64_t now_ms = bevhost_now_ms();
+	int quiet = now_ms < proxy->want_until_ms;
+
+	if (target->tried)
+		target->until_ms = now_ms;
+	target->tried = 0;
+	bevhost_log(quiet ? BEVHOST_LOG_INFO : BEVHOST_LOG_WARNING,
+	    "%s: not tried: %s", target->text, what);
+	if (!quiet)
+		proxy->want_until_ms = now_ms + PROXY_WANT_MS;
+}
+
 void
 proxy_target_failed(struct proxy_target *target, int status, const char *why)
 {
@@ -282,6 +309,10 @@ proxy_target_failed(struct proxy_target *target, int status, const char *why)
 	int rests =
 	    target->rest_ms > 0 && target->until_ms > now_ms && !target->tried;
 
+	if (proxy_is_own_want(status)) {
+		proxy_target_not_tried(target, what);
+		return;
+	}
 	target->tried = 0;
 	if (rests || proxy->rest_ms == 0) {
 		bevhost_log(BEVHOST_LOG_INFO, "%s: %s", target->text, what);
@@ -321,8 +352,14 @@ proxy_target_is_up(struct proxy_target *target)
 void
 proxy_target_is_down(struct proxy_target *target, int status, const char *why)
 {
+	const char *what = proxy_what(target, status, why);
+
+	if (proxy_is_own_want(status)) {
+		proxy_target_not_tried(target, what);
+		return;
+	}
 	bevhost_log(target->down ? BEVHOST_LOG_INFO : BEVHOST_LOG_WARNING,
-	    "%s: %s: is down", target->text, proxy_what(target, status, why));
+	    "%s: %s: is down", target->text, what);
 	target->down = 1;
 }
 

@@ -4,6 +4,7 @@ and targets that fail."""
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import struct
@@ -644,6 +645,44 @@ class Failures(unittest.TestCase):
                 target.socket.settimeout(harness.PATIENCE)
                 with server.connect(), target.accept():
                     server.wait_log(f"{text}: works again")
+
+
+@unittest.skipIf(harness.UNDER, "what runs it has descriptors of its own")
+class OutOfDescriptors(unittest.TestCase):
+    """What is wanted here is not put down to the target."""
+
+    def test_a_client_finds_none(self):
+        with Target() as target, \
+                Server("proxy", "to=" + target.text, "rest=1h",
+                       "rest-max=1h") as server, \
+                contextlib.ExitStack() as clients:
+            used = {int(name) for name in os.listdir(f"/proc/{server.pid}/fd")}
+            # One more, for a client: there is none for its target.
+            free = min(set(range(len(used) + 1)) - used)
+            low = min(set(range(free + 1, free + 9999)) - used)
+            before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(server.pid, resource.RLIMIT_NOFILE,
+                             (low, before[1]))
+            client = clients.enter_context(server.connect())
+            server.wait_log(f"{target.text}: not tried: Too many open files\n")
+            self.assertEqual(receive_all(client), b"")
+            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, before)
+            client = clients.enter_context(server.connect())
+            client.sendall(b"ping")
+            remote = clients.enter_context(target.accept())
+            self.assertEqual(receive_exactly(remote, 4), b"ping")
+            self.assertNotIn("rests", server.stderr())
+
+    def test_a_check_finds_none(self):
+        with Target() as target, \
+                Server("proxy", "to=" + target.text, "check=20ms") as server:
+            self.assertEqual(receive_all(target.accept()), b"")
+            before = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(server.pid, resource.RLIMIT_NOFILE,
+                             (3, before[1]))
+            server.wait_log(f"{target.text}: not tried: Too many open files\n")
+            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, before)
+            self.assertNotIn("is down", server.stderr())
 
 
 class Checks(unittest.TestCase):
