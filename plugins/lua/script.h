@@ -75,6 +75,7 @@ struct script_conn {
 	struct script_owner owner; /* first: freed when nothing is left of it */
 	struct script *script;
 	struct bevhost_stream *stream;
+	unsigned failures; /* of its tasks */
 	unsigned has_globals : 1;
 };
 
@@ -188,6 +189,8 @@ void script_wrap_table(lua_State *L);
 /* script_host.c: the table bevhost, and print. */
 void script_push_host(lua_State *L);
 int script_print(lua_State *L);
+/* What scripts call an errno. */
+const char *script_word(int error);
 /* Seconds at an index, or for ever, as a deadline. */
 int64_t script_deadline(lua_State *L, int index);
 

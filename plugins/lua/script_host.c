@@ -2,7 +2,9 @@
 /* What a script has of the host: the table bevhost. */
 #include "script.h"
 
+#include <errno.h>
 #include <math.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
@@ -58,6 +60,36 @@ script_print(lua_State *L)
 }
 
 /* bevhost */
+
+const char *
+script_word(int error)
+{
+	switch (error) {
+	case ETIMEDOUT:
+		return "timeout";
+	case ECANCELED:
+		return "canceled";
+	case ENODATA:
+		return "eof";
+	case ECONNRESET:
+		return "reset";
+	case ECONNREFUSED:
+		return "refused";
+	case EMSGSIZE:
+		return "too long";
+	case EBUSY:
+		return "busy";
+	case EPIPE:
+	case EBADF:
+		return "closed";
+	case ENOENT:
+		return "no such name";
+	case ECHILD:
+		return "not a child";
+	default:
+		return strerror(error);
+	}
+}
 
 int64_t
 script_deadline(lua_State *L, int index)

@@ -17,6 +17,8 @@
 
 /* After so many instructions whose waits did not wait others have a turn. */
 #define SCRIPT_TURN 100000
+/* So many errors of a connection are logged. */
+#define SCRIPT_FAILURES_MAX 10
 /* So often one that is cancelled may try again. */
 #define SCRIPT_VAIN_MAX 1000
 /* What is one of them itself. */
@@ -83,36 +85,6 @@ void
 script_wait_end(struct script_task *task)
 {
 	script_task_runs(task);
-}
-
-static const char *
-script_word(int error)
-{
-	switch (error) {
-	case ETIMEDOUT:
-		return "timeout";
-	case ECANCELED:
-		return "canceled";
-	case ENODATA:
-		return "eof";
-	case ECONNRESET:
-		return "reset";
-	case ECONNREFUSED:
-		return "refused";
-	case EMSGSIZE:
-		return "too long";
-	case EBUSY:
-		return "busy";
-	case EPIPE:
-	case EBADF:
-		return "closed";
-	case ENOENT:
-		return "no such name";
-	case ECHILD:
-		return "not a child";
-	default:
-		return strerror(error);
-	}
 }
 
 /*
@@ -204,9 +176,11 @@ script_task_log(struct script_task *task, int status)
 		return;
 	task->failed = 1;
 	bevhost_conn_set_reason(conn, BEVHOST_REASON_ERROR, NULL);
-	if (status == LUA_ERRMEM)
+	/* Of hundreds of children, which fail alike, some say enough. */
+	task->conn->failures++;
+	if (status == LUA_ERRMEM && task->conn->failures <= SCRIPT_FAILURES_MAX)
 		script_log_memory(task, conn);
-	else
+	else if (task->conn->failures <= SCRIPT_FAILURES_MAX)
 		script_log_lines(conn, text);
 	bevhost_stream_close(task->conn->stream, BEVHOST_CLOSE_FLUSH);
 }

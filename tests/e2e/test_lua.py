@@ -718,6 +718,15 @@ class Errors(Script):
                 other.sendall(b"alive")
                 self.assertEqual(receive_all(other), b"alive\n")
 
+    def test_children_that_fail_alike_do_not_flood_the_log(self):
+        with self.serve() as server:
+            self.ask(server, """
+                for i = 1, 100 do bevhost.spawn(error, "number " .. i) end
+                bevhost.sleep(60)""")
+            self.assertEqual(self.ask(server, "say(1)"), "1\n")
+            server.wait_log("number 10\n")
+            self.assertEqual(server.stderr().count("traceback"), 10)
+
     def test_errors_of_all_kinds(self):
         with self.serve() as server:
             for code, said in (
