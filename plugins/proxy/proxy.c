@@ -146,7 +146,12 @@ static const struct bevhost_param proxy_params[] = {
 static int
 proxy_config(void *self, const char *key, const char *value)
 {
-	return strcmp(key, "to") == 0 ? proxy_targets_add(self, value) : 0;
+	struct proxy *proxy = self;
+
+	if (strncmp(key, "tls-", 4) == 0)
+		proxy->tls_word =
+		    strcmp(key, "tls-ca") == 0 ? "tls-ca" : "tls-name";
+	return strcmp(key, "to") == 0 ? proxy_targets_add(proxy, value) : 0;
 }
 
 static int
@@ -186,6 +191,11 @@ proxy_ready(void *self)
 	if (proxy->rest_ms > proxy->rest_max_ms) {
 		bevhost_error(
 		    "rest is longer than rest-max: it is at most as long");
+		return -1;
+	}
+	if (!proxy->tls && proxy->tls_word != NULL) {
+		bevhost_error("%s is for TLS, which is off: it takes tls=on",
+		    proxy->tls_word);
 		return -1;
 	}
 	if (!proxy->tls)

@@ -44,6 +44,7 @@ struct proxy {
 	int64_t balance, retries, connect_timeout_ms, send, tls;
 	int64_t rest_ms, rest_max_ms, check_ms, drain_idle_ms;
 	const char *tls_ca, *tls_name; /* tls_name: NULL if not given */
+	const char *tls_word; /* one of those that was given, or NULL */
 	struct bevhost_authorities *authorities; /* or NULL: plain */
 	struct bevhost_instance *instance;
 	struct event *check_timer; /* or NULL */

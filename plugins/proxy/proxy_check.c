@@ -54,6 +54,8 @@ proxy_check_target(struct proxy_target *target)
 	where.preface_size = proxy_header(proxy, NULL, header);
 	target->check =
 	    bevhost_instance_connect(proxy->instance, &where, &calls, target);
+	if (target->check == NULL)
+		proxy_target_is_down(target, -errno, NULL);
 }
 
 static void

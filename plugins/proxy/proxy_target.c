@@ -5,6 +5,7 @@
  */
 #include "proxy.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -56,6 +57,30 @@ proxy_parse_unix(struct proxy_target *target)
 	return target->host != NULL ? 0 : proxy_target_wrong("", "no memory");
 }
 
+/* What is between brackets is an IPv6 address, maybe with the name of an
+   interface; no name has any. */
+static int
+proxy_check_host(const struct proxy_target *target, int bracketed)
+{
+	char address[INET6_ADDRSTRLEN];
+	size_t len = strcspn(target->host, "%");
+	struct in6_addr in6;
+
+	if (!bracketed)
+		return strpbrk(target->host, "[] \t") == NULL
+			   ? 0
+			   : proxy_target_wrong(target->text,
+				 "no host has such a name: HOST:PORT");
+	if (len < sizeof(address)) {
+		memcpy(address, target->host, len);
+		address[len] = '\0';
+		if (inet_pton(AF_INET6, address, &in6) == 1)
+			return 0;
+	}
+	return proxy_target_wrong(
+	    target->text, "no IPv6 address is between the brackets");
+}
+
 static int
 proxy_parse_inet(struct proxy_target *target)
 {
@@ -83,7 +108,9 @@ proxy_parse_inet(struct proxy_target *target)
 		return proxy_target_wrong(
 		    target->text, "a port is a number from 1 to 65535");
 	target->host = strndup(host, (size_t)(end - host));
-	return target->host != NULL ? 0 : proxy_target_wrong("", "no memory");
+	if (target->host == NULL)
+		return proxy_target_wrong("", "no memory");
+	return proxy_check_host(target, target->text[0] == '[');
 }
 
 static uint64_t
