@@ -369,8 +369,11 @@ proxy_target_succeeded(struct proxy_target *target)
 void
 proxy_target_is_up(struct proxy_target *target)
 {
-	if (target->down)
-		bevhost_log(BEVHOST_LOG_NOTICE, "%s: is up", target->text);
+	if (!target->down) {
+		proxy_target_succeeded(target);
+		return;
+	}
+	bevhost_log(BEVHOST_LOG_NOTICE, "%s: is up", target->text);
 	target->down = 0;
 	target->rest_ms = target->until_ms = 0;
 	target->tried = 0;

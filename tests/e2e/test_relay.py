@@ -686,6 +686,29 @@ class OutOfDescriptors(unittest.TestCase):
 
 
 class Checks(unittest.TestCase):
+    def test_one_that_finds_it_ends_a_rest(self):
+        with Target() as target:
+            text, port = target.text, target.port
+            with Server("proxy", "to=" + text, "check=1s", "rest=1h",
+                        "rest-max=1h") as server:
+                self.assertEqual(receive_all(target.accept()), b"")
+                target.socket.close()
+                server.connect().close()
+                server.wait_log(f"{text}: Connection refused: ")
+                target.socket = socket.create_server(("127.0.0.1", port))
+                target.socket.settimeout(harness.PATIENCE)
+                # Unless a check was there before the client.
+                again = ("is up" if "is down" in server.stderr() else
+                         "works again")
+                server.wait_log(f"{text}: {again}\n")
+                with server.connect() as client, contextlib.ExitStack() as all:
+                    client.sendall(b"ping")
+                    got = b""
+                    while not got:
+                        remote = all.enter_context(target.accept())
+                        got = remote.recv(4)
+                    self.assertEqual(got, b"ping")
+
     def test_what_is_down_gets_no_client(self):
         nobody = unused()
         with Target() as target, \
