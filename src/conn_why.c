@@ -17,6 +17,9 @@
 
 #define CONN_WHY_SIZE 256
 
+static char *
+conn_print_why(const char *format, va_list args) BEVHOST_PRINTF(1, 0);
+
 /* Without memory there is no text; nor is there one that nobody will see. */
 static char *
 conn_print_why(const char *format, va_list args)

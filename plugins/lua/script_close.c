@@ -43,12 +43,13 @@ script_stream_leave(lua_State *L)
 static enum bevhost_reason
 script_find_reason(const char *word)
 {
-	int reason;
+	unsigned reason;
 
 	for (reason = BEVHOST_REASON_PEER; reason <= BEVHOST_REASON_LIFETIME;
 	     reason++)
-		if (strcmp(word, bevhost_reason_name(reason)) == 0)
-			return reason;
+		if (strcmp(word,
+			bevhost_reason_name((enum bevhost_reason)reason)) == 0)
+			return (enum bevhost_reason)reason;
 	return BEVHOST_REASON_NONE;
 }
 
