@@ -83,13 +83,16 @@ rig_api_remove_copies(void)
 static void
 rig_api_on_exit(void)
 {
-	rig_api_remove_copies();
-	if (rig_api_only == NULL || !rig_is_inside())
+	if (rig_api_only == NULL || !rig_is_inside()) {
+		rig_api_remove_copies();
 		return;
+	}
 	fflush(stdout);
 	rig_api_fail("the handler called exit(3), which ends the test");
 	fprintf(stderr, "bevhost-test: %s; it was here:\n", rig_api_text);
+	/* Whose lines are read from the copies. */
 	rig_where(NULL);
+	rig_api_remove_copies();
 	_exit(EXIT_FAILURE);
 }
 

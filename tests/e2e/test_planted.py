@@ -111,7 +111,8 @@ class Planted(unittest.TestCase):
         self.assertIsNotNone(cut, out)
         self.found("leak", cut[1],
                    "leak.conv: 1 block of memory is not freed",
-                   "connect", r'> "one\ntwo\n\n"')
+                   "connect", r'> "one\ntwo\n\n"',
+                   log="LeakSanitizer" if SANITIZERS else "")
 
     def test_an_off_by_one_at_a_split(self):
         self.found(
