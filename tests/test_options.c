@@ -631,6 +631,30 @@ START_TEST(a_parse_for_a_reload_looks_at_no_descriptor)
 }
 END_TEST
 
+/* One mistake, whatever it is made of. */
+static const char *const twice[] = { "127.0.0.1:7", "unix:/x", "unix:@x",
+	"fd:0", "fd:web" };
+#define TWICE_COUNT ((int)(sizeof(twice) / sizeof(twice[0])))
+
+START_TEST(a_listener_that_is_given_twice_is_named)
+{
+	const char *address = twice[_i];
+	const char *words[] = { "-l", address, "a", "-l", address, "b", NULL };
+	char heard[2048], expected[128];
+
+	ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -EX_USAGE);
+	snprintf(expected, sizeof(expected), "listener '%s' is given twice",
+	    address);
+	ck_assert_msg(strstr(heard, expected) != NULL, "%s", heard);
+}
+END_TEST
+
+START_TEST(port_0_is_another_one_each_time)
+{
+	ck_assert_int_eq(PARSE("-l", "127.0.0.1:0", "-l", "127.0.0.1:0"), 0);
+}
+END_TEST
+
 #ifdef HAVE_CONFUSE
 
 static char config_path[] = "/tmp/bevhost-test-XXXXXX";
@@ -709,35 +733,21 @@ START_TEST(what_is_wrong_with_the_file_has_its_own_status)
 }
 END_TEST
 
-/* One mistake, whatever it is made of; where it is the second time. */
-START_TEST(a_listener_that_is_given_twice_is_named_where_it_is)
+START_TEST(a_listener_that_the_file_has_twice_is_named_with_its_line)
 {
-	static const char *const addresses[] = { "127.0.0.1:7", "unix:/x",
-		"unix:@x", "fd:0", "fd:web" };
-	const char *address = addresses[_i];
-	const char *words[] = { "-l", address, "a", "-l", address, "b", NULL };
+	const char *address = twice[_i];
+	const char *words[] = { NULL, NULL };
 	char heard[2048], text[256], expected[128];
 
-	ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -EX_USAGE);
-	snprintf(expected, sizeof(expected), "listener '%s' is given twice",
-	    address);
-	ck_assert_msg(strstr(heard, expected) != NULL, "%s", heard);
 	snprintf(text, sizeof(text),
 	    "listen '%s' { handler = a }\nlisten '%s' { handler = b }\n",
 	    address, address);
 	words[0] = config(text);
-	words[1] = NULL;
 	ck_assert_int_eq(parse_heard(words, heard, sizeof(heard)), -EX_CONFIG);
 	snprintf(expected, sizeof(expected), ":2: listener '%s' is given twice",
 	    address);
 	ck_assert_msg(strstr(heard, expected) != NULL, "%s", heard);
 	unlink(config_path);
-}
-END_TEST
-
-START_TEST(port_0_is_another_one_each_time)
-{
-	ck_assert_int_eq(PARSE("-l", "127.0.0.1:0", "-l", "127.0.0.1:0"), 0);
 }
 END_TEST
 
@@ -1002,10 +1012,13 @@ add_settings(Suite *suite)
 	    greeting_is_the_default_when_the_file_has_no_listener_either);
 	tcase_add_test(tcase, what_is_wrong_with_the_file_has_its_own_status);
 	tcase_add_test(tcase, no_master_takes_a_file_for_many_workers);
+	tcase_add_loop_test(tcase,
+	    a_listener_that_the_file_has_twice_is_named_with_its_line, 0,
+	    TWICE_COUNT);
 #endif
 	tcase_add_test(tcase, a_second_parse_starts_anew);
 	tcase_add_loop_test(
-	    tcase, a_listener_that_is_given_twice_is_named_where_it_is, 0, 5);
+	    tcase, a_listener_that_is_given_twice_is_named, 0, TWICE_COUNT);
 	tcase_add_test(tcase, port_0_is_another_one_each_time);
 	tcase_add_test(tcase, clearing_twice_does_no_harm);
 	tcase_add_test(tcase, every_option_in_the_help_is_taken);
