@@ -241,7 +241,7 @@ class Run(Case):
         with Loop(self, "hello.c", "--once", *PLAIN) as loop, \
                 loop.connect() as connection:
             self.assertEqual(ask(connection, b"one\n"), b"one\n")
-            host = next(iter(children(loop.process.pid)))
+            host = self.host(loop)
             os.kill(host, signal.SIGSTOP)
             try:
                 loop.process.terminate()
@@ -250,6 +250,12 @@ class Run(Case):
                 os.kill(host, signal.SIGCONT)
             self.assertEqual(loop.process.wait(PATIENCE), 143)
             self.assertIn("stopping now", loop.text())
+
+    def host(self, loop):
+        """Beside it a shell may run for a moment."""
+        found, = (pid for pid, title in children(loop.process.pid).items()
+                  if os.path.basename(title) == "bevhost")
+        return found
 
     def started(self, loop):
         """The host, its processes, and the watch."""
@@ -295,7 +301,7 @@ class Run(Case):
             os.kill(host, signal.SIGTERM)
             self.assertEqual(loop.process.wait(PATIENCE), 0)
         with Loop(self, "hello.c", "--once", *PLAIN) as loop:
-            host = next(iter(children(loop.process.pid)))
+            host = self.host(loop)
             os.kill(host, signal.SIGTERM)
             self.assertEqual(loop.process.wait(PATIENCE), 0)
 
