@@ -130,7 +130,7 @@ flow_count_output(
 		flow_guard_wake(flow);
 	if (loop->held > loop->held_max)
 		loop->host->full(loop);
-	if (len > flow->max_output)
+	if (len > flow_max_output(flow))
 		flow_check_output(flow, len);
 	else
 		flow->output_checked = 0;
@@ -191,11 +191,8 @@ void
 flow_set_limits(struct flow *flow, size_t max_buffer, int64_t linger_ms)
 {
 	flow->max_input = max_buffer > 0 ? max_buffer : SIZE_MAX;
-	flow->max_output =
-	    max_buffer > 0 && max_buffer < SIZE_MAX / FLOW_OUTPUT_FACTOR
-		? max_buffer * FLOW_OUTPUT_FACTOR
-		: SIZE_MAX;
-	flow->linger_ms = linger_ms;
+	flow->linger_ms =
+	    linger_ms < UINT32_MAX ? (uint32_t)linger_ms : UINT32_MAX;
 }
 
 int

@@ -44,10 +44,10 @@ struct flow_loop {
  * fetched anew.
  */
 struct flow {
-	struct flow *next;	    /* on the loop's list */
-	struct event *deadline;	    /* of a closing flow */
-	struct flow_guard *guard;   /* its deadlines, or NULL */
-	int64_t linger_ms, idle_ms; /* since when reading gives nothing */
+	struct flow *next;	     /* on the loop's list */
+	struct event *deadline;	     /* of a closing flow */
+	struct flow_guard *guard;    /* its deadlines, or NULL */
+	uint32_t linger_ms, idle_ms; /* since when reading gives nothing */
 
 	struct bufferevent *bev;
 	struct flow_loop *loop;
@@ -55,7 +55,7 @@ struct flow {
 	struct flow_rates *rates;    /* or NULL: it has none */
 	uint64_t received, sent;     /* bytes so far */
 	/* Of the input, as the loop counts it; see flow_set_limits(). */
-	size_t unread, max_input, max_output, output_checked;
+	size_t unread, max_input, output_checked;
 	size_t write_watermark;
 	int fd;
 	unsigned listed : 1;	  /* the turn will look at it */

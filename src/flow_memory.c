@@ -198,7 +198,7 @@ flow_count_input(struct flow *flow)
 void
 flow_check_output(struct flow *flow, size_t owed)
 {
-	size_t max = flow->max_output;
+	size_t max = flow_max_output(flow);
 
 	/* Files are not looked at again with each byte. */
 	if (owed < flow->output_checked)

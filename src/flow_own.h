@@ -93,7 +93,16 @@ void flow_rate_clear(struct flow *flow);
    or NULL. */
 const void *flow_memory_piece(const struct evbuffer *buffer, size_t len);
 
-/* The input has changed; the output has grown above max_output. */
+/* How much of the output may be in memory. */
+static inline size_t
+flow_max_output(const struct flow *flow)
+{
+	return flow->max_input < SIZE_MAX / FLOW_OUTPUT_FACTOR
+		   ? flow->max_input * FLOW_OUTPUT_FACTOR
+		   : SIZE_MAX;
+}
+
+/* The input has changed; the output has grown above flow_max_output(). */
 void flow_count_input(struct flow *flow);
 void flow_check_output(struct flow *flow, size_t owed);
 

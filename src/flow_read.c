@@ -265,15 +265,15 @@ static void
 flow_read_nothing(struct flow *flow)
 {
 	const struct timeval *timeout = &flow->bev->timeout_read;
-	int64_t now_ms;
+	uint32_t now_ms;
 
 	if (!evutil_timerisset(timeout) ||
 	    !event_pending(&flow->bev->ev_read, EV_READ, NULL))
 		return;
-	now_ms = clock_ms();
+	now_ms = (uint32_t)clock_ms();
 	if (flow->idle_ms == 0) {
 		flow->idle_ms = now_ms;
-	} else if (now_ms - flow->idle_ms >=
+	} else if ((int64_t)(now_ms - flow->idle_ms) >=
 		   timeout->tv_sec * 1000 + timeout->tv_usec / 1000) {
 		flow->idle_ms = 0;
 		flow_libevent_read(flow->fd, EV_TIMEOUT, flow->bev);
