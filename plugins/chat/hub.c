@@ -13,6 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "hub_kept.h"
+
 /* Who has more to take than this is behind. */
 #define HUB_OUTPUT_MAX 1024
 /* What it is given at a time, if there is so much; and so no more is said in a
@@ -27,8 +29,7 @@ struct hub_topic {
 	size_t count;
 	struct hub_log log;
 	struct hub_place flushed;
-	struct hub_line *kept; /* a ring, of which `keeping` are there */
-	size_t kept_next, keeping;
+	struct hub_kept kept;
 	unsigned listed : 1; /* for the turn */
 	unsigned busy : 1;   /* not to be freed now */
 };
@@ -64,9 +65,7 @@ hub_topic_free(struct hub *hub, struct hub_topic *topic)
 {
 	if (topic->listed)
 		TAILQ_REMOVE(&hub->listed, topic, entry);
-	while (topic->keeping-- > 0)
-		hub_block_return(topic->kept[topic->keeping].block);
-	free(topic->kept);
+	hub_kept_clear(&topic->kept);
 	hub_log_clear(&topic->log);
 	free(topic);
 }
@@ -80,10 +79,7 @@ hub_topic_new(struct hub *hub, const char *name)
 		return NULL;
 	TAILQ_INIT(&topic->subs);
 	strncpy(topic->name, name, sizeof(topic->name) - 1);
-	if (hub->options.kept_max > 0)
-		topic->kept =
-		    calloc(hub->options.kept_max, sizeof(*topic->kept));
-	if ((hub->options.kept_max > 0 && topic->kept == NULL) ||
+	if (hub_kept_init(&topic->kept, hub->options.kept_max) < 0 ||
 	    hub_log_init(&topic->log) < 0 ||
 	    tsearch(topic, &hub->topics, hub_compare) == NULL) {
 		hub_topic_free(hub, topic);
@@ -102,50 +98,6 @@ hub_topic_end(struct hub *hub, struct hub_topic *topic)
 	tdelete(topic, &hub->topics, hub_compare);
 	hub->topic_count--;
 	hub_topic_free(hub, topic);
-}
-
-static void
-hub_topic_keep(
-    struct hub *hub, struct hub_topic *topic, const struct hub_line *line)
-{
-	struct hub_line *kept = &topic->kept[topic->kept_next];
-
-	if (topic->keeping == hub->options.kept_max)
-		hub_block_return(kept->block);
-	else
-		topic->keeping++;
-	*kept = *line;
-	hub_block_take(line->block);
-	topic->kept_next = (topic->kept_next + 1) % hub->options.kept_max;
-}
-
-/* The one before those that came later, of which there are so many. */
-static const struct hub_line *
-hub_topic_kept(
-    const struct hub *hub, const struct hub_topic *topic, size_t later)
-{
-	size_t max = hub->options.kept_max;
-
-	return &topic->kept[(topic->kept_next + max - later - 1) % max];
-}
-
-/* As many of the last as the output takes, and as fill half of what it may be
-   behind. */
-static void
-hub_topic_send_kept(const struct hub *hub, const struct hub_topic *topic,
-    struct evbuffer *output)
-{
-	size_t may = hub->options.backlog_bytes, later = 0,
-	       have = evbuffer_get_length(output);
-
-	may = have < may ? (may - have) / 2 : 0;
-	while (later < topic->keeping &&
-	       hub_topic_kept(hub, topic, later)->len <= may)
-		may -= hub_topic_kept(hub, topic, later++)->len;
-	while (later-- > 0)
-		if (hub_line_send(hub_topic_kept(hub, topic, later), output) <
-		    0)
-			return;
 }
 
 /* Subscribers */
@@ -420,7 +372,7 @@ hub_subscribe(struct hub *hub, struct hub_subscriber *sub, const char *name)
 	}
 	if (sub->topic != NULL)
 		hub_leave(hub, sub);
-	hub_topic_send_kept(hub, topic, sub->output);
+	hub_kept_send(&topic->kept, sub->output, hub->options.backlog_bytes);
 	TAILQ_INSERT_TAIL(&topic->subs, sub, entry);
 	topic->count++;
 	sub->topic = topic;
@@ -452,8 +404,8 @@ hub_publish(struct hub *hub, const char *name, const char *line, size_t len,
 	hub_topic_list(hub, topic);
 	if (from != NULL)
 		hub_set_place(from, hub_log_end(&topic->log));
-	if (keep && hub->options.kept_max > 0)
-		hub_topic_keep(hub, topic, &stored);
+	if (keep)
+		hub_kept_add(&topic->kept, &stored);
 	if (!topic->busy && hub_place_left(topic->flushed) >
 				hub->options.backlog_bytes / HUB_TURN_PART)
 		hub_topic_flush(hub, topic);
