@@ -52,7 +52,7 @@ static void *(*failing_on_free)(void *block);
  * AddressSanitizer ends the process when there is no memory for its own start
  * of a thread: there, threads are not seen before they are the program's.
  */
-static _Thread_local int failing_thread_runs;
+static _Thread_local int failing_thread_runs, failing_thread_pauses;
 
 FAILING_PLAIN int
 failing_is_checked(void)
@@ -68,6 +68,12 @@ failing_set(struct failing *failing)
 	failing_thread_runs = 1;
 	__atomic_store_n(&failing_seen, failing, __ATOMIC_RELAXED);
 	return before;
+}
+
+FAILING_PLAIN void
+failing_pause(int pauses)
+{
+	failing_thread_pauses = pauses;
 }
 
 FAILING_PLAIN void
@@ -134,7 +140,7 @@ failing_here(const void *caller)
 	    __atomic_load_n(&failing_seen, __ATOMIC_RELAXED);
 	int64_t pid;
 
-	if (failing == NULL)
+	if (failing == NULL || failing_thread_pauses)
 		return NULL;
 	if (__interceptor_malloc != NULL && !failing_thread_runs)
 		return NULL;

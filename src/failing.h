@@ -28,6 +28,8 @@ struct failing {
  * the others not. Returns what was set before.
  */
 struct failing *failing_set(struct failing *failing);
+/* Those of this thread alone are not seen, until that is 0 again. */
+void failing_pause(int pauses);
 
 /* Asked for what is to be freed in place of a block that was seen, or NULL for
    nothing; NULL: the block itself is. */

@@ -52,12 +52,14 @@ rig_enter(struct rig *rig)
 	rig_inside = getpid();
 	rig_block_begin(&rig->block);
 	failing_set(&rig->failing);
+	failing_pause(0);
 }
 
 static void
 rig_exit(void)
 {
-	failing_set(NULL);
+	/* What threads of jobs free now, they had been seen to allocate. */
+	failing_pause(1);
 	rig_block_end(&rig_only->block);
 	rig_inside = 0;
 }
@@ -437,6 +439,8 @@ rig_free(struct rig *rig, struct rig_left *left)
 	if (!left->held)
 		rig_load_free(rig->load);
 	rig_exit();
+	failing_set(NULL);
+	failing_pause(0);
 	rig_net_start(NULL);
 	rig_time_stop();
 	rig_forget_ends(rig);

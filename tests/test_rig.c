@@ -2,6 +2,7 @@
 /* A handler without a network: its time, its clients and its memory. */
 #include "rig.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -341,6 +342,47 @@ END_TEST
 
 #ifndef SANITIZERS /* which would say it first */
 
+/* Which is between two turns, or not, as it happens. */
+static void *
+free_later(void *barrier)
+{
+	void *volatile block = malloc(16);
+
+	pthread_barrier_wait(barrier);
+	pthread_barrier_wait(barrier);
+	free(block);
+	pthread_barrier_wait(barrier);
+	return NULL;
+}
+
+START_TEST(what_a_job_frees_between_two_turns_is_freed)
+{
+	struct failing failing = { 0 };
+	pthread_barrier_t barrier;
+	pthread_t thread;
+	int64_t live, other;
+	void *volatile block;
+
+	pthread_barrier_init(&barrier, NULL, 2);
+	failing_set(&failing);
+	ck_assert_int_eq(
+	    pthread_create(&thread, NULL, free_later, &barrier), 0);
+	pthread_barrier_wait(&barrier);
+	live = failing.live;
+	failing_pause(1);
+	block = malloc(16);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	other = failing.live;
+	free(block);
+	failing_pause(0);
+	failing_set(NULL);
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&barrier);
+	ck_assert_int_eq(other, live - 1);
+}
+END_TEST
+
 START_TEST(what_is_lost_is_counted)
 {
 	struct rig *rig;
@@ -437,6 +479,7 @@ add_memory(Suite *suite)
 	tcase_add_test(tcase, allocations_have_the_same_numbers_each_time);
 	tcase_add_test(tcase, that_allocation_fails_and_those_after_it);
 #ifndef SANITIZERS
+	tcase_add_test(tcase, what_a_job_frees_between_two_turns_is_freed);
 	tcase_add_test(tcase, what_is_lost_is_counted);
 	tcase_add_test(tcase, memory_that_is_freed_is_filled_and_watched);
 	tcase_add_test_raise_signal(
